@@ -1,0 +1,170 @@
+"""Files that are whole or absent, and arrays whose damage is found.
+
+safetensors stores arrays without running code, but neither it nor torch
+notices a flipped bit; a SHA-256 over every array and over the facts beside
+them goes into the header and is checked on reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from diffusion_core.errors import DamagedFile, LectureError
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Facts = dict[str, Any]
+
+
+def canonical_json(value: object) -> str:
+    """JSON with one spelling: sorted keys, no spaces, no NaN."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def digest_of(value: object) -> str:
+    """SHA-256 of the canonical JSON of ``value``, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def array_digest(arrays: Mapping[str, np.ndarray[Any, Any]], facts: Facts | None = None) -> str:
+    """SHA-256 over names, types, shapes and bytes of the arrays, and the facts."""
+    digest = hashlib.sha256(canonical_json(facts or {}).encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def _drop_stale(path: Path) -> None:
+    """Remove what killed processes left half-written beside ``path``."""
+    for partial in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
+        pid = partial.name.removesuffix(f".partial{path.suffix}").rpartition(".")[2]
+        try:
+            os.kill(int(pid), 0)
+        except (ProcessLookupError, ValueError):
+            partial.unlink(missing_ok=True)
+        except OSError:
+            continue  # alive, and another user's
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; it takes that name when all went well.
+
+    The temporary keeps the suffix, so that a program that goes by it (ffmpeg)
+    can write there.  On an error nothing is left; what a killed process left
+    is removed by the next writer of the same file.
+
+    Raises
+    ------
+    LectureError
+        When the folder cannot be made or written, or the disk is full.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _drop_stale(path)
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise LectureError(
+            f"{path} cannot be written ({error.strerror or error}); "
+            "choose another place with --output, or make room there"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` whole, as UTF-8."""
+    with written_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_arrays(path: Path, arrays: Arrays, facts: Facts, *, kind: str) -> str:
+    """Write arrays and facts to one safetensors file, whole; return their digest.
+
+    ``kind`` names the format with its version; reading asks for the same.
+    """
+    digest = array_digest(arrays, facts)
+    metadata = {"kind": kind, "digest": digest, "facts": canonical_json(facts)}
+    content = save(
+        {name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata=metadata
+    )
+    with written_whole(path) as partial:
+        partial.write_bytes(content)
+    return digest
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The safetensors file at ``path``; what goes wrong with it becomes our errors."""
+    try:
+        with safe_open(path, framework="np") as opened:  # type: ignore[no-untyped-call]
+            yield opened
+    except FileNotFoundError:
+        raise LectureError(f"{path} does not exist") from None
+    except SafetensorError as error:
+        raise DamagedFile(f"{path} is damaged: {error}") from error
+    except OSError as error:
+        raise LectureError(f"{path} cannot be read ({error.strerror or error})") from error
+
+
+def _header(path: Path) -> dict[str, str]:
+    with _opened(path) as opened:
+        metadata: dict[str, str] = opened.metadata() or {}
+    if "digest" not in metadata:
+        raise DamagedFile(f"{path} is no file of this project, or damaged: it names no digest")
+    return metadata
+
+
+def read_arrays(path: Path, *, kind: str) -> tuple[Arrays, Facts, str]:
+    """Read what ``write_arrays`` wrote: arrays, facts, digest.
+
+    Raises
+    ------
+    DamagedFile
+        When the file is cut short, is no safetensors file, is of another kind
+        or version, or its content is not what its digest was taken of.
+    LectureError
+        When the file is absent or cannot be read.
+    """
+    metadata = _header(path)
+    with _opened(path) as opened:
+        arrays: Arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if metadata.get("kind") != kind:
+        raise DamagedFile(f"{path} holds {metadata.get('kind', 'no known kind')!r}, not {kind!r}")
+    try:
+        facts: Facts = json.loads(metadata["facts"])
+    except (KeyError, ValueError) as error:
+        raise DamagedFile(f"{path} is damaged: its facts cannot be read") from error
+    if array_digest(arrays, facts) != metadata["digest"]:
+        raise DamagedFile(f"{path} is damaged: its content is not what its digest was taken of")
+    return arrays, facts, metadata["digest"]
+
+
+def read_digest(path: Path) -> str:
+    """The digest that a file written by ``write_arrays`` claims, without its arrays.
+
+    Raises
+    ------
+    DamagedFile
+        When the header cannot be read or names no digest.
+    LectureError
+        When the file is absent or cannot be read.
+    """
+    return _header(path)["digest"]

@@ -1,0 +1,109 @@
+"""One picture to start from: bundled or the user's own; no torch at import."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from diffusion_core.errors import LectureError
+
+BUNDLED = {"flower": "flower.jpg", "temple": "china.jpg"}
+"""Photographs that come with scikit-learn, so that every machine has them."""
+
+DEFAULT_PICTURE = "flower"
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF", "PPM")
+MAX_PIXELS = 80_000_000
+
+
+def load_picture(image: str, size: int) -> NDArray[np.float32]:
+    """A picture as (3, size, size) in −1 … 1: upright, cropped to its middle square.
+
+    Pictures of every mode work (grey, palette, CMYK, 16 bits; transparency is
+    laid on white; of an animation the first frame is taken).  Larger ones are
+    reduced smoothly, smaller ones enlarged without smoothing.
+
+    Parameters
+    ----------
+    image
+        The name of a bundled picture, or a path.
+    size
+        Height and width of the result.
+
+    Raises
+    ------
+    LectureError
+        When there is no such picture, or it cannot be read as one.
+    """
+    picture = _bundled(image) if image in BUNDLED else _read(Path(image))
+    enlarge = min(picture.size) < size
+    resample = Image.Resampling.NEAREST if enlarge else Image.Resampling.LANCZOS
+    square = ImageOps.fit(picture, (size, size), method=resample)
+    return (np.asarray(square, np.float32) / 127.5 - 1).transpose(2, 0, 1)
+
+
+def picture_digest(image: str, size: int) -> str:
+    """SHA-256 of the pixels that ``load_picture`` returns."""
+    return hashlib.sha256(np.ascontiguousarray(load_picture(image, size)).tobytes()).hexdigest()
+
+
+def _bundled(name: str) -> Image.Image:
+    from sklearn.datasets import load_sample_image
+
+    return Image.fromarray(load_sample_image(BUNDLED[name]))
+
+
+def _read(path: Path) -> Image.Image:
+    known = f"give the path of a picture, or one of: {', '.join(BUNDLED)}"
+    if not path.is_file():
+        kind = "is not a file" if path.exists() else "does not exist"
+        raise LectureError(f"picture {str(path)!r} {kind}; {known}")
+    if path.stat().st_size == 0:
+        raise LectureError(f"picture {path} is empty; {known}")
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns up to twice its own limit, and decodes all the same.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=FORMATS)
+            width, height = opened.size
+            if width * height > MAX_PIXELS:
+                raise LectureError(
+                    f"picture {path} has {width}×{height} pixels; at most "
+                    f"{MAX_PIXELS // 10**6} million are taken: make it smaller first"
+                )
+            opened.load()
+            return _to_rgb(ImageOps.exif_transpose(opened))
+    except Image.DecompressionBombError:
+        raise LectureError(
+            f"picture {path} has far more than {MAX_PIXELS // 10**6} million pixels, the most "
+            "that are taken: make it smaller first"
+        ) from None
+    except UnidentifiedImageError:
+        raise LectureError(
+            f"{path} is not a picture of a known format ({', '.join(FORMATS)})"
+        ) from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise LectureError(
+            f"picture {path} is damaged ({error}); save it again, or {known}"
+        ) from error
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _from_deep(np.asarray(picture, np.float64))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(white, picture)
+    return picture.convert("RGB")
+
+
+def _from_deep(values: NDArray[np.float64]) -> Image.Image:
+    """Grey of more than 8 bits: its own full scale (1, 255 or 65,535) becomes white."""
+    top = next((limit for limit in (1.0, 255.0, 65535.0) if values.max() <= limit), values.max())
+    levels = np.clip(values / top, 0, 1) * 255
+    return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")

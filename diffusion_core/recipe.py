@@ -1,0 +1,141 @@
+"""Recipes: what to run, as frozen values; no torch at import.
+
+Two recipes that are equal give the same recording.  The fingerprint of a
+recipe is what its recording is filed under: it covers every field, the digests
+of what the recipe names (weights, a picture) and the recording's format.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+from diffusion_core.errors import UsageError
+from diffusion_core.files import Facts, digest_of, read_digest
+from diffusion_core.models import DEFAULT_MODEL, weights_path
+from diffusion_core.pictures import DEFAULT_PICTURE, picture_digest
+from diffusion_core.trajectory import FORMAT
+
+SEED_LIMIT = 2**32
+SCHEDULES = ("linear", "cosine")
+SAMPLERS = ("ddim", "ddpm")
+
+
+def check_seed(seed: int) -> int:
+    """Return ``seed`` if every generator used here takes it.
+
+    Raises
+    ------
+    UsageError
+        Outside 0 … 2³² − 1: torch takes more, NumPy does not, and a seed
+        means one thing throughout.
+    """
+    if not 0 <= seed < SEED_LIMIT:
+        raise UsageError(f"seed = {seed} is outside 0 … {SEED_LIMIT - 1}")
+    return seed
+
+
+def check_name(what: str, name: str, known: tuple[str, ...]) -> str:
+    """Return ``name`` if it is one of ``known``; otherwise raise a UsageError."""
+    if name not in known:
+        raise UsageError(f"{what} {name!r} is unknown; choose one of: {', '.join(known)}")
+    return name
+
+
+def check_range(what: str, value: float, low: float, high: float) -> None:
+    """Raise a UsageError unless low ≤ value ≤ high."""
+    if not low <= value <= high:
+        raise UsageError(f"{what} = {value} is outside {low} … {high}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForwardRecipe:
+    """A picture dissolves: all T steps of q(x_t | x_{t−1}).
+
+    Parameters
+    ----------
+    image
+        A bundled picture's name or the path of one.
+    size
+        Height and width that the picture is brought to.
+    seed
+        Of the noise, 0 … 2³² − 1.
+    schedule, T
+        The noise schedule and its number of levels, 10 … 100,000.
+    keep
+        States that are kept besides x_0, evenly spaced in t; all T are run.
+    """
+
+    image: str = DEFAULT_PICTURE
+    size: int = 64
+    seed: int = 0
+    schedule: str = "cosine"
+    T: int = 1000
+    keep: int = 250
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_name("schedule", self.schedule, SCHEDULES)
+        check_range("T", self.T, 10, 100_000)
+        check_range("keep", self.keep, 1, self.T)
+        check_range("size", self.size, 8, 512)
+
+    def inputs(self) -> Facts:
+        """Digests of what the recipe names."""
+        return {"picture": picture_digest(self.image, self.size)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReverseRecipe:
+    """Noise becomes pictures: every step of a sampler, one sample a seed.
+
+    Parameters
+    ----------
+    model
+        A model that ships, or the path of weights.
+    seeds
+        One a sample, each 0 … 2³² − 1; a sample is the same in any company.
+    sampler, steps
+        The rule and the number of steps, 1 … T.
+    schedule, T
+        The noise schedule and its number of levels, 10 … 100,000.
+    """
+
+    model: str = DEFAULT_MODEL
+    seeds: tuple[int, ...] = (0,)
+    sampler: str = "ddim"
+    steps: int = 50
+    schedule: str = "cosine"
+    T: int = 1000
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            raise UsageError("seeds is empty; give at least one")
+        for seed in self.seeds:
+            check_seed(seed)
+        check_name("sampler", self.sampler, SAMPLERS)
+        check_name("schedule", self.schedule, SCHEDULES)
+        check_range("T", self.T, 10, 100_000)
+        check_range("steps", self.steps, 1, self.T)
+
+    def inputs(self) -> Facts:
+        """Digests of what the recipe names."""
+        return {"weights": read_digest(weights_path(self.model))}
+
+
+Recipe = ForwardRecipe | ReverseRecipe
+
+
+def describe(recipe: Recipe) -> Facts:
+    """The recipe as JSON-ready facts: its kind, its fields, its inputs' digests."""
+    return {"kind": type(recipe).__name__, **asdict(recipe), "inputs": recipe.inputs()}
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """SHA-256 (64 hexadecimal digits) that the recipe's recording is filed under.
+
+    Raises
+    ------
+    LectureError
+        When a picture or weights that the recipe names cannot be read.
+    """
+    return digest_of({"recipe": describe(recipe), "format": FORMAT})

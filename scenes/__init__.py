@@ -1,0 +1,1 @@
+"""What a lecture shows.  Scenes read recordings; nothing here imports torch."""

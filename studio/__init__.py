@@ -1,0 +1,1 @@
+"""From scenes to files: recordings, speech, rendering, muxing, manifests."""
