@@ -38,6 +38,11 @@ def from_arrays(arrays: Arrays, prefix: str = "") -> dict[str, Tensor]:
     }
 
 
+def channels_last(network: UNet) -> UNet:
+    """``network`` with its weights laid out as CPUs convolve fastest."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """A network ready to use, and the facts of its training."""
@@ -82,9 +87,7 @@ def load_weights(path: Path) -> TrainedModel:
     if facts.get("prediction") not in PREDICTIONS:
         raise DamagedFile(f"{path} does not say what its network predicts")
     network.eval().requires_grad_(False)
-    return TrainedModel(
-        network.to(memory_format=torch.channels_last), facts["prediction"], facts, digest
-    )
+    return TrainedModel(channels_last(network), facts["prediction"], facts, digest)
 
 
 def load_model(name: str) -> TrainedModel:

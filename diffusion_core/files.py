@@ -114,7 +114,7 @@ def write_arrays(path: Path, arrays: Arrays, facts: Facts, *, kind: str) -> str:
 def _opened(path: Path) -> Iterator[Any]:
     """The safetensors file at ``path``; what goes wrong with it becomes our errors."""
     try:
-        with safe_open(path, framework="np") as opened:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="np") as opened:
             yield opened
     except FileNotFoundError:
         raise LectureError(f"{path} does not exist") from None

@@ -63,6 +63,7 @@ class ForwardRecipe:
         The noise schedule and its number of levels, 10 … 100,000.
     keep
         States that are kept besides x_0, evenly spaced in t; all T are run.
+        The state at which picture and noise weigh the same is kept as well.
     """
 
     image: str = DEFAULT_PICTURE

@@ -15,7 +15,7 @@ from diffusion_core.files import Facts
 from diffusion_core.forward import forward_step, noise_within
 from diffusion_core.pictures import load_picture
 from diffusion_core.recipe import ForwardRecipe, Recipe, ReverseRecipe, describe
-from diffusion_core.reverse import reverse_process
+from diffusion_core.reverse import reverse_process, sample
 from diffusion_core.samplers import make_sampler, sampling_times
 from diffusion_core.schedule import CLEAN, Schedule, make_schedule
 from diffusion_core.seeds import SampleNoise
@@ -40,7 +40,7 @@ def _facts(recipe: Recipe, nfe: int, **more: object) -> Facts:
     }
 
 
-def _stack(tensors: list[Tensor]) -> np.ndarray:  # type: ignore[type-arg]
+def _stack(tensors: list[Tensor]) -> np.ndarray:
     return torch.stack(tensors).numpy()
 
 
@@ -62,7 +62,8 @@ def _forward(recipe: ForwardRecipe, report: Report = _silent) -> Trajectory:
     schedule = make_schedule(recipe.schedule, recipe.T)
     x_0 = torch.from_numpy(load_picture(recipe.image, recipe.size))[None]
     noise = SampleNoise([recipe.seed], x_0.shape[1:])
-    kept = kept_times(recipe.T, recipe.keep)
+    even = kept_times(recipe.T, recipe.keep)
+    kept = even | {equal_weights_time(schedule)}
     states, eps = [x_0], [torch.zeros_like(x_0)]
     x = x_0
     for t in range(recipe.T):
@@ -77,7 +78,12 @@ def _forward(recipe: ForwardRecipe, report: Report = _silent) -> Trajectory:
         timesteps=np.asarray(times, np.int64),
         alpha_bar=_alpha_bar(schedule, times),
         eps=_stack(eps),
-        facts=_facts(recipe, nfe=0, kept=f"{len(kept)} of {recipe.T} states, evenly spaced in t"),
+        facts=_facts(
+            recipe,
+            nfe=0,
+            kept=f"{len(even)} of {recipe.T} states, evenly spaced in t, and the first at which "
+            "the noise weighs as much as the picture",
+        ),
     )
 
 
@@ -86,7 +92,12 @@ def kept_times(T: int, keep: int) -> set[int]:
     return {round(T * (i + 1) / keep) - 1 for i in range(keep)}
 
 
-def _alpha_bar(schedule: Schedule, times: list[int]) -> np.ndarray:  # type: ignore[type-arg]
+def equal_weights_time(schedule: Schedule) -> int:
+    """The first t at which the noise weighs at least as much as the picture: ᾱ_t ≤ ½."""
+    return int((schedule.alpha_bar(torch.arange(schedule.T)) <= 0.5).nonzero()[0])
+
+
+def _alpha_bar(schedule: Schedule, times: list[int]) -> np.ndarray:
     return schedule.alpha_bar(torch.tensor(times)).numpy()
 
 
@@ -114,5 +125,25 @@ def _reverse(recipe: ReverseRecipe, report: Report = _silent) -> Trajectory:
         x0_hat=_stack(x0_hat),
         eps_hat=_stack(eps_hat),
         noise=_stack(fresh),
-        facts=_facts(recipe, nfe=recipe.steps, model=model.digest),
+        facts=_facts(
+            recipe,
+            nfe=recipe.steps,
+            model=model.digest,
+            pictures=model.facts["data"]["pictures"],
+        ),
     )
+
+
+def draw(recipe: ReverseRecipe) -> np.ndarray:
+    """Only the finished pictures of ``recipe``, (B, C, H, W) in −1 … 1; nothing is recorded.
+
+    Raises
+    ------
+    LectureError
+        When the weights cannot be read, or the network's output is not finite.
+    """
+    schedule = make_schedule(recipe.schedule, recipe.T)
+    model = load_model(recipe.model)
+    sampler = make_sampler(recipe.sampler, schedule)
+    times = sampling_times(recipe.T, recipe.steps)
+    return sample(model.denoiser(schedule), sampler, times, recipe.seeds, model.shape).numpy()

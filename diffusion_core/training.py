@@ -10,7 +10,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,12 +22,13 @@ from torch.optim.swa_utils import AveragedModel
 
 from diffusion_core.checkpoints import (
     TrainedModel,
+    channels_last,
     from_arrays,
     load_weights,
     save_weights,
     to_arrays,
 )
-from diffusion_core.datasets import ImageSet, to_unit
+from diffusion_core.datasets import DATASETS, ImageSet, to_unit
 from diffusion_core.denoiser import NetworkDenoiser, v_target
 from diffusion_core.errors import DamagedFile, LectureError, UsageError
 from diffusion_core.files import (
@@ -36,19 +37,15 @@ from diffusion_core.files import (
     read_arrays,
     write_arrays,
     write_text,
-    written_whole,
 )
 from diffusion_core.grids import save_grid
-from diffusion_core.recipe import check_seed
-from diffusion_core.reverse import sample
-from diffusion_core.samplers import DDIM, sampling_times
+from diffusion_core.recipe import check_name, check_seed
 from diffusion_core.schedule import Schedule, make_schedule
+from diffusion_core.training_report import model_card, plot_losses, sample_grid
 from diffusion_core.unet import UNet, UNetConfig
 
 CHECKPOINT_KIND = "diffusion-lectures training checkpoint 1"
 KEPT_CHECKPOINTS = 2
-GRID_SAMPLES = 64
-GRID_STEPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +191,7 @@ class TrainingRun:
             },
         }
         torch.manual_seed(settings.seed)
-        self.network = UNet(network).to(memory_format=torch.channels_last)
+        self.network = channels_last(UNet(network))
         self.average = AveragedModel(self.network, multi_avg_fn=self._average)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(),
@@ -207,10 +204,12 @@ class TrainingRun:
         self.losses: list[float] = []
         self._resume()
 
-    def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor) -> None:
+    def _average(
+        self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int
+    ) -> None:
         # The decay warms up, so that the average forgets the random start quickly.
         decay = min(self.settings.ema, (1 + float(count)) / (10 + float(count)))
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     # -- running -----------------------------------------------------------
 
@@ -293,7 +292,7 @@ class TrainingRun:
         return sorted((self.output / "checkpoints").glob("step-*.safetensors"))
 
     def _write_checkpoint(self) -> Path:
-        moments = {}
+        moments: dict[str, Tensor] = {}
         for i, state in self.optimizer.state_dict()["state"].items():
             moments |= {f"{i}.{name}": value for name, value in state.items()}
         arrays = (
@@ -363,7 +362,7 @@ class TrainingRun:
             rate = learning_rate_at(i, self.steps, self.settings)
             writer.writerow([i + 1, f"{rate:.6g}", f"{loss:.6g}"])
         write_text(self.output / "loss.csv", rows.getvalue())
-        _plot_losses(self.output / "loss.png", self.losses)
+        plot_losses(self.output / "loss.png", self.losses)
 
     def final_loss(self) -> float:
         """Mean of the last 500 losses, or of all where there are fewer."""
@@ -393,62 +392,39 @@ class TrainingRun:
         return model
 
 
-def sample_grid(denoiser: NetworkDenoiser, schedule: Schedule, config: UNetConfig) -> np.ndarray:  # type: ignore[type-arg]
-    """Seeds 0 … 63 through DDIM, none of them picked: (64, C, H, W) in −1 … 1."""
-    times = sampling_times(schedule.T, min(GRID_STEPS, schedule.T))
-    shape = (config.channels, config.size, config.size)
-    return sample(denoiser, DDIM(schedule), times, range(GRID_SAMPLES), shape).numpy()
+def start(
+    dataset: str,
+    settings: TrainingSettings,
+    output: Path,
+    *,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+) -> TrainingRun:
+    """A run on a known dataset with the network that ships, new or resumed.
 
+    Parameters
+    ----------
+    dataset
+        Its name.
+    settings
+        How it is trained.
+    output
+        The run's folder.
+    data_dir
+        Where the dataset is looked for; the usual places by default.
+    limit
+        Use only the first pictures, so many of them.
 
-def model_card(model: TrainedModel) -> str:
-    """What a reader should know of the weights, as Markdown."""
-    training, data = model.facts["training"], model.facts["data"]
-    parameters = sum(p.numel() for p in model.network.parameters())
-    flags = {
-        "--epochs": "epochs",
-        "--batch-size": "batch_size",
-        "--learning-rate": "learning_rate",
-        "--timesteps": "timesteps",
-        "--schedule": "schedule",
-        "--seed": "seed",
-    }
-    options = " ".join(f"{flag} {training[key]}" for flag, key in flags.items())
-    name = data["name"].partition("/")[0]
-    return f"""# Model card
-
-An unconditional denoising diffusion model of {name} pictures, the averaged weights of one run.
-
-| | |
-|---|---|
-| network | U-Net, {parameters:,} parameters, `{canonical_json(model.facts["network"])}` |
-| predicts | {model.prediction}, told the noise level rather than t |
-| data | {data["name"]}, {data["pictures"]:,} pictures, SHA-256 of the pixels `{data["sha256"]}` |
-| command | `python render.py train --dataset {name} {options}` |
-| seed | {training["seed"]} |
-| steps | {training["steps"]:,} of {training["batch_size"]} pictures, {training["epochs"]} epochs |
-| time | {training["minutes"]} minutes on {training["threads"]} CPU threads, torch {training["torch"]} |
-| loss | {training["final_loss"]} (v-prediction, mean of the last 500 steps) |
-| digest | `{model.digest}` |
-
-`samples.png` shows seeds 0 to 63, DDIM with {GRID_STEPS} steps; none was picked.
-
-It draws handwritten digits and nothing else; it was not made to recognise them. MNIST comes from
-digits of American census workers and students; the model knows their hands only.
-"""
-
-
-def _plot_losses(path: Path, losses: list[float]) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
-    steps = np.arange(1, len(losses) + 1)
-    axes.plot(steps, losses, color="#f2a65a", alpha=0.35, linewidth=0.6, label="each step")
-    window = max(1, min(200, len(losses) // 10))
-    smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
-    axes.plot(steps[window - 1 :], smooth, color="#0b62b8", label=f"mean of {window} steps")
-    axes.set(xlabel="step", ylabel="loss (mean squared error of v)", yscale="log")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    with written_whole(path) as partial:
-        figure.savefig(partial)
+    Raises
+    ------
+    MissingRequirement
+        When the dataset is nowhere and cannot be downloaded.
+    LectureError
+        When the folder holds another run, or cannot be written.
+    """
+    check_name("dataset", dataset, tuple(DATASETS))
+    images = DATASETS[dataset]("train", data_dir=data_dir)
+    if limit is not None:
+        images = ImageSet(f"{images.name}[:{limit}]", images.images[:limit].clone())
+    _, C, H, _ = images.images.shape
+    return TrainingRun(images, settings, UNetConfig(channels=C, size=H), output)

@@ -52,6 +52,12 @@ class UNetConfig:
         return {**asdict(self), "widths": list(self.widths)}
 
 
+def begin_at_zero(layer: nn.Conv2d) -> None:
+    """Let ``layer`` add nothing at first, so that a deep network begins as a shallow one."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+
+
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions around a shortcut, told the noise level."""
 
@@ -63,8 +69,7 @@ class ResidualBlock(nn.Module):
         self.norm2 = nn.GroupNorm(GROUPS, outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)
+        begin_at_zero(self.conv2)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """(B, inputs, H, W), (B, embedding) → (B, outputs, H, W)."""
@@ -83,8 +88,7 @@ class Attention(nn.Module):
         self.norm = nn.GroupNorm(GROUPS, width)
         self.qkv = nn.Conv2d(width, 3 * width, 1)
         self.out = nn.Conv2d(width, width, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        begin_at_zero(self.out)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, width, H, W) → the same shape."""
@@ -125,8 +129,7 @@ class UNet(nn.Module):
         self.up0 = nn.ModuleList(block(2 * w0, w0) for _ in range(config.blocks + 1))
         self.norm = nn.GroupNorm(GROUPS, w0)
         self.leave = nn.Conv2d(w0, 4 * config.channels, 3, padding=1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        begin_at_zero(self.leave)
 
     def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
         """Predict from x_t (B, C, H, W) at noise levels (B,) in 0 … 1."""

@@ -1,0 +1,377 @@
+"""The command line: parse, call, report; nothing else."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+import cloup
+
+from diffusion_core.errors import LectureError, MissingRequirement, UsageError
+from diffusion_core.recipe import SAMPLERS, SCHEDULES, SEED_LIMIT
+from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
+from scenes.options import OPTION_NAMES, SceneOptions
+
+if TYPE_CHECKING:
+    from studio.production import Order
+
+SETTINGS = Path("diffusion-lectures.toml")
+QUALITY_NAMES = ("draft", "medium", "high", "4k")
+VOICE_NAMES = ("espeak", "silent")
+USUAL = SceneOptions()
+
+Command = Callable[..., Any]
+
+
+def option(flag: str, **settings: Any) -> Any:
+    """An option that the environment may set as well: DIFFUSION_LECTURES_<NAME>."""
+    name = flag.removeprefix("--").replace("-", "_").upper()
+    return cloup.option(flag, envvar=f"DIFFUSION_LECTURES_{name}", show_default=True, **settings)
+
+
+SEED = option(
+    "--seed", type=int, default=USUAL.seed, help=f"Seed of the noise, 0 to {SEED_LIMIT - 1}."
+)
+MODEL = option("--model", default=USUAL.model, help="A model that ships, or weights (a path).")
+SAMPLER = option("--sampler", type=click.Choice(SAMPLERS), default=USUAL.sampler)
+STEPS = option("--steps", type=int, default=USUAL.steps, help="Steps of the sampler.")
+SCHEDULE = option("--schedule", type=click.Choice(SCHEDULES), default=USUAL.schedule)
+JSON = cloup.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+QUIET = cloup.option("--quiet", is_flag=True, help="Show no progress.")
+RUN = cloup.option_group(
+    "What is run",
+    SEED,
+    option("--image", default=USUAL.image, help="flower, temple, or the path of a picture."),
+    SCHEDULE,
+    MODEL,
+    SAMPLER,
+    STEPS,
+)
+DRY_RUN = cloup.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+LOOK = cloup.option_group(
+    "How it looks and sounds",
+    option("--theme", type=click.Choice(["dark", "light"]), default=USUAL.theme),
+    option("--quality", type=click.Choice(QUALITY_NAMES), default="medium"),
+    option("--voice", type=click.Choice(VOICE_NAMES), default="espeak"),
+)
+OUTPUT = option("--output", type=click.Path(path_type=Path), help="The MP4, or a folder for it.")
+
+
+def shared(command: Command) -> Command:
+    """The options of ``scene`` and ``lecture``."""
+    for decorate in reversed((RUN, LOOK, OUTPUT, JSON, DRY_RUN, QUIET)):
+        command = decorate(command)
+    return command
+
+
+def main() -> NoReturn:
+    """Run a command and leave with the code that its result has."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    logging.basicConfig(format="%(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("manim").setLevel(logging.ERROR)
+    try:
+        cli.main(standalone_mode=False, default_map=settings())
+        sys.exit(0)
+    except LectureError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+
+
+def settings() -> dict[str, Any]:
+    """Defaults from ``diffusion-lectures.toml`` in the present folder, for every command."""
+    try:
+        found = tomllib.loads(SETTINGS.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{SETTINGS} cannot be read ({error})") from error
+    known = {*OPTION_NAMES, "quality", "voice", "output"}
+    unknown = sorted(set(found) - known)
+    if unknown:
+        raise UsageError(f"{SETTINGS} sets {unknown[0]!r}; it may set {', '.join(sorted(known))}")
+    return dict.fromkeys(cli.commands, found)
+
+
+@contextmanager
+def display(parts: dict[str, list[str]], *, quiet: bool) -> Iterator[Any]:
+    """The progress display on stderr, told which parts each stage will have."""
+    from rich.console import Console
+
+    from studio.display import Display
+    from studio.progress import Stage
+
+    with Display(Console(stderr=True), quiet=quiet) as shown:
+        for stage, names in parts.items():
+            shown.expect(Stage(stage), names)
+        yield shown
+
+
+def report(facts: dict[str, Any], as_json: bool, *lines: str) -> None:
+    """The result on stdout: all of it as JSON, or what a person wants to know."""
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        for line in lines:
+            click.echo(line)
+
+
+@cloup.group(context_settings={"help_option_names": ["-h", "--help"]})
+@cloup.version_option(package_name="diffusion-lectures")
+def cli() -> None:
+    r"""Lecture animations about diffusion models, made from real runs.
+
+    \b
+    render.py lecture introduction        a narrated lecture
+    render.py scene reverse_process       one scene of it
+    render.py list                        what there is
+    """
+
+
+@cli.command("list")
+@JSON
+def list_command(as_json: bool) -> None:
+    """Scenes and lectures, and what each can be asked for."""
+    scenes = [entry for entry in SCENES.values() if not entry.card]
+    facts = {
+        kind: [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "teaches": entry.teaches,
+                "options": sorted(entry.accepts),
+            }
+            for entry in entries
+        ]
+        for kind, entries in (("scenes", scenes), ("lectures", list(LECTURES.values())))
+    }
+    lines = []
+    for kind, entries in facts.items():
+        lines.append(f"{kind.capitalize()}:")
+        for entry in entries:
+            lines.append(f"  {entry['name']:<18} {entry['teaches']}")
+            lines.append(f"  {'':<18} --" + " --".join(entry["options"]))
+    report(facts, as_json, *lines)
+
+
+def place_order(name: str, chosen: dict[str, Any]) -> Order:
+    """An order from what the command line was given.
+
+    Raises a UsageError for an option that was given on the command line
+    though ``name`` has no use for it.
+    """
+    from studio.production import Order
+    from studio.quality import QUALITIES
+
+    options = {key: chosen[key] for key in OPTION_NAMES}
+    order = Order(
+        name=name,
+        options=SceneOptions(**options),
+        quality=QUALITIES[chosen["quality"]],
+        voice=chosen["voice"],
+        output=chosen["output"],
+    )
+    context = click.get_current_context()
+    usual = SceneOptions()
+    for key in OPTION_NAMES:
+        if key in order.accepts:
+            continue
+        if context.get_parameter_source(key) is click.core.ParameterSource.COMMANDLINE:
+            accepted = ", ".join(f"--{accepted}" for accepted in sorted(order.accepts))
+            raise UsageError(f"{name!r} has no use for --{key}; it takes {accepted}")
+        options[key] = getattr(usual, key)
+    return Order(name, SceneOptions(**options), order.quality, order.voice, order.output)
+
+
+def make(name: str, as_json: bool, dry_run: bool, quiet: bool, **chosen: Any) -> None:
+    """Plan or produce one video, and report it."""
+    from studio.production import plan, produce
+
+    order = place_order(name, chosen)
+    if dry_run:
+        facts = plan(order)
+        recipes = [
+            f"  {'kept' if recipe['recorded'] else 'to run':<7} {key} "
+            f"({recipe['fingerprint'][:12]})"
+            for key, recipe in facts["recipes"].items()
+        ]
+        report(facts, as_json, f"would make {order.video}", "recordings:", *recipes)
+        return
+    recipes = list(order.recipes())
+    scenes = list(order.scenes)
+    parts = {"recording": recipes, "speaking": scenes, "rendering": scenes}
+    with display(parts, quiet=quiet) as shown:
+        product = produce(order, shown)
+    made = product.as_facts()
+    report(made, as_json, f"{product.video} ({product.seconds:.0f} s)")
+
+
+@cli.command("scene")
+@cloup.argument("name", help="A scene (see `list`).")
+@shared
+def scene_command(name: str, **chosen: Any) -> None:
+    """Render one scene to a narrated MP4."""
+    scene_entry(name)
+    make(name, **chosen)
+
+
+@cli.command("lecture")
+@cloup.argument("name", help="A lecture (see `list`).")
+@shared
+def lecture_command(name: str, **chosen: Any) -> None:
+    """Render a lecture to one narrated MP4 with chapters."""
+    lecture_entry(name)
+    make(name, **chosen)
+
+
+@cli.command("record")
+@cloup.argument("name", help="A scene or a lecture (see `list`).")
+@RUN
+@JSON
+@QUIET
+def record_command(name: str, as_json: bool, quiet: bool, **chosen: Any) -> None:
+    """Run what a scene or a lecture shows, and keep the recordings; render nothing."""
+    from studio.production import record
+
+    if name not in LECTURES:
+        scene_entry(name)
+    rest = {"theme": USUAL.theme, "quality": "medium", "voice": "silent", "output": None}
+    order = place_order(name, {**chosen, **rest})
+    with display({"recording": list(order.recipes())}, quiet=quiet) as shown:
+        recordings = record(order.recipes(), shown)
+    facts = {
+        key: {"path": str(kept.path), "fingerprint": kept.fingerprint, "fresh": kept.fresh}
+        for key, kept in recordings.items()
+    }
+    report(facts, as_json, *(f"{key}: {kept.path}" for key, kept in recordings.items()))
+
+
+@cli.command("train")
+@cloup.option_group(
+    "What is learnt",
+    option("--dataset", type=click.Choice(["mnist"]), default="mnist"),
+    option("--data-dir", type=click.Path(path_type=Path), help="The folder that holds MNIST/raw."),
+    cloup.option("--limit", type=click.IntRange(1), help="Use only so many of the pictures."),
+)
+@cloup.option_group(
+    "How",
+    cloup.option("--epochs", type=int, default=20, show_default=True),
+    cloup.option("--batch-size", type=int, default=128, show_default=True),
+    cloup.option("--learning-rate", type=float, default=2e-3, show_default=True),
+    cloup.option("--timesteps", type=int, default=1000, show_default=True),
+    SCHEDULE,
+    SEED,
+    cloup.option("--sample-every", type=int, default=1000, show_default=True, help="Steps."),
+    cloup.option("--checkpoint-every", type=int, default=500, show_default=True, help="Steps."),
+)
+@cloup.option("--output", type=click.Path(path_type=Path), help="The folder of the run.")
+@JSON
+@QUIET
+def train_command(
+    dataset: str,
+    data_dir: Path | None,
+    limit: int | None,
+    output: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train the tiny model; the same command again resumes where it was.
+
+    The folder of the run receives checkpoints, sample grids at fixed seeds, the
+    loss as CSV and PNG, and in the end weights.safetensors with a model card.
+    """
+    from diffusion_core.training import TrainingSettings, start
+    from studio.display import show_training
+    from studio.production import MEDIA
+
+    chosen = TrainingSettings(**settings)
+    folder = output or MEDIA / "training" / f"{dataset}-seed{chosen.seed}"
+    run = start(dataset, chosen, folder, data_dir=data_dir, limit=limit)
+    show_training(run.run(), quiet=quiet)
+    facts = {"weights": str(run.weights), "loss": run.final_loss(), "seconds": run.seconds}
+    report(facts, as_json, f"{run.weights} (loss {facts['loss']:.4f})")
+
+
+@cli.command("sample")
+@cloup.option("--n", "count", type=click.IntRange(1, 4096), default=64, show_default=True)
+@SEED
+@SAMPLER
+@STEPS
+@SCHEDULE
+@MODEL
+@OUTPUT
+@JSON
+def sample_command(
+    count: int,
+    seed: int,
+    sampler: str,
+    steps: int,
+    schedule: str,
+    model: str,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Draw samples from a model and write them as one PNG; the first has the asked seed."""
+    from diffusion_core.grids import save_grid
+    from diffusion_core.recipe import ReverseRecipe
+    from studio.production import MEDIA, check_writable
+
+    seeds = tuple((seed + i) % SEED_LIMIT for i in range(count))
+    recipe = ReverseRecipe(
+        model=model, seeds=seeds, sampler=sampler, steps=steps, schedule=schedule
+    )
+    path = output or MEDIA / "samples" / f"{Path(model).stem}-seed{seed}-{sampler}{steps}.png"
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"--output {path} must end in .png")
+    check_writable(path)
+    from diffusion_core.runs import draw
+
+    save_grid(path, draw(recipe), scale=3)
+    report({"picture": str(path), "seeds": [seeds[0], seeds[-1]]}, as_json, str(path))
+
+
+@cli.command("doctor")
+@JSON
+def doctor_command(as_json: bool) -> None:
+    """What is installed, what is missing, and how to get it."""
+    from studio.doctor import examine
+
+    findings = examine()
+    missing = [finding for finding in findings if finding.required and not finding.ok]
+    lines = []
+    for finding in findings:
+        mark = "ok" if finding.ok else ("MISSING" if finding.required else "absent")
+        lines.append(f"{mark:<8} {finding.name:<16} {finding.detail}")
+        if not finding.ok and finding.remedy:
+            lines.append(f"{'':<8} {'':<16} → {finding.remedy}")
+    facts = {
+        finding.name: {
+            "ok": finding.ok,
+            "required": finding.required,
+            "detail": finding.detail,
+            "remedy": finding.remedy,
+        }
+        for finding in findings
+    }
+    report(facts, as_json, *lines)
+    if missing:
+        names = ", ".join(finding.name for finding in missing)
+        raise MissingRequirement(f"missing: {names}; see above how to get it")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""The scene that all scenes are made from: beats, cues and what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from manim import DOWN, LEFT, FadeIn, Mobject, Scene, Typst, VGroup, config
+from manim.renderer.cairo_renderer import CairoRenderer
+
+from diffusion_core.trajectory import Trajectory
+from scenes.cues import Chapter, Cue, Narrator, Sentence
+from scenes.options import SceneOptions
+from scenes.stage.camera import StageCamera
+from scenes.stage.layout import TITLE, px
+from scenes.stage.lettering import TITLE_SIZE, WORDS_SIZE, Lettering
+from scenes.stage.theme import THEMES
+
+BREATH = 0.35
+"""Seconds between one sentence and the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class SceneInputs:
+    """All that a scene is given.
+
+    Parameters
+    ----------
+    title
+        Its heading, and the name of its chapter.
+    options
+        What the user chose.
+    recordings
+        The runs that it shows, by the names of its catalogue entry.
+    narrator
+        Knows how long a sentence lasts.
+    """
+
+    title: str
+    options: SceneOptions
+    recordings: Mapping[str, Trajectory]
+    narrator: Narrator
+
+
+class Beat:
+    """The time of one spoken sentence."""
+
+    def __init__(self, scene: LectureScene, seconds: float) -> None:
+        self.scene, self.seconds = scene, seconds
+        self.start = scene.now
+
+    @property
+    def left(self) -> float:
+        """Seconds until the sentence has been said; at least one frame."""
+        return max(self.start + self.seconds - self.scene.now, 1 / config.frame_rate)
+
+
+class LectureScene(Scene):
+    """A scene whose ``construct`` reads as the lecture is told.
+
+    Parameters
+    ----------
+    inputs
+        What the studio hands over.
+    renderer
+        The renderer to play on; manim's own with the stage's camera otherwise.
+    """
+
+    def __init__(self, inputs: SceneInputs, renderer: CairoRenderer | None = None) -> None:
+        super().__init__(renderer=renderer, camera_class=StageCamera)
+        self.inputs = inputs
+        self.options = inputs.options
+        self.theme = THEMES[inputs.options.theme]
+        self.lettering = Lettering(self.theme)
+        self.cues: list[Cue] = []
+        self.camera.background_color = self.theme.background
+
+    def run(self, name: str) -> Trajectory:
+        """The recording called ``name``."""
+        return self.inputs.recordings[name]
+
+    @property
+    def now(self) -> float:
+        """Seconds since the scene began, in whole frames."""
+        return float(self.renderer.time)
+
+    @contextmanager
+    def beat(self, caption: str, spoken: str | None = None) -> Iterator[Beat]:
+        """One sentence and what moves while it is said; lasts as long as the longer of both.
+
+        Parameters
+        ----------
+        caption
+            The sentence as it is written.
+        spoken
+            As it is said, where that differs.
+        """
+        sentence = Sentence(caption, spoken or caption)
+        beat = Beat(self, self.inputs.narrator.duration(sentence))
+        self.cues.append(Cue(beat.start, beat.start + beat.seconds, sentence))
+        yield beat
+        self.rest(beat.start + beat.seconds - self.now + BREATH)
+
+    def rest(self, seconds: float) -> None:
+        """Let the picture stand, for a whole number of frames."""
+        frames = round(seconds * config.frame_rate)
+        if frames > 0:
+            # Half a frame more, because manim rounds down.
+            self.wait((frames + 0.5) / config.frame_rate, frozen_frame=True)
+
+    def chapter(self) -> Chapter:
+        """The scene as a chapter, once it was constructed."""
+        return Chapter(self.inputs.title, 0.0, self.now, tuple(self.cues))
+
+    # -- what most scenes begin with -------------------------------------------
+
+    def heading(self, question: str) -> VGroup:
+        """The title and the question, in the title strip."""
+        title: Typst = self.lettering.words(self.inputs.title, size=TITLE_SIZE, bold=True)
+        asked = self.lettering.words(question, size=WORDS_SIZE, colour=self.theme.quiet)
+        asked.next_to(title, DOWN, buff=px(10)).align_to(title, LEFT)
+        heading = VGroup(title, asked)
+        TITLE.put(heading, 0, 0)
+        return heading
+
+    def appear(self, *mobjects: Mobject, seconds: float = 0.8) -> None:
+        """Fade things in."""
+        self.play(*(FadeIn(mobject) for mobject in mobjects), run_time=seconds)

@@ -1,0 +1,74 @@
+"""Words and maths, set by Typst in fonts that come with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manim import MathTypst, Typst, VGroup
+
+from scenes.stage.theme import Theme
+
+FONTS = Path(__file__).resolve().parent / "fonts"
+FONT = "Inter"
+_PREAMBLE = f'#set text(font: "{FONT}")'
+
+TITLE_SIZE = 46
+HEADING_SIZE = 34
+WORDS_SIZE = 31
+SMALL_SIZE = 28
+READOUT_SIZE = 33
+"""Manim's font sizes; ``SMALL_SIZE`` is the least that is read at the back of a hall."""
+
+
+def _literal(text: str) -> str:
+    """``text`` as a Typst string, so that nothing in it is taken for markup."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'#"{escaped}"'
+
+
+class Lettering:
+    """Sets text in the colours of a theme.
+
+    Parameters
+    ----------
+    theme
+        Where the colours come from.
+    """
+
+    def __init__(self, theme: Theme) -> None:
+        self.theme = theme
+
+    def words(
+        self, text: str, *, size: float = WORDS_SIZE, colour: str | None = None, bold: bool = False
+    ) -> Typst:
+        """Plain words on one line, taken literally."""
+        body = _literal(text)
+        if bold:
+            body = f"#text(weight: 600)[{body}]"
+        return self._set(Typst, body, size, colour)
+
+    def maths(
+        self, source: str, *, size: float = HEADING_SIZE, colour: str | None = None, **parts: str
+    ) -> MathTypst:
+        """A formula in Typst's notation.
+
+        ``parts`` gives colours to the labelled parts of it:
+        ``maths("{{ x_t : seen }} = …", seen=theme.signal)``.
+        """
+        formula = self._set(MathTypst, source, size, colour)
+        for label, part_colour in parts.items():
+            formula.select(label).set_color(part_colour)
+        return formula
+
+    def _set(self, kind: type[Typst], body: str, size: float, colour: str | None) -> Typst:
+        mobject = kind(body, font_size=size, typst_preamble=_PREAMBLE, font_paths=[FONTS])
+        mobject.set_color(colour or self.theme.text)
+        return mobject
+
+    def lines(
+        self, *texts: str, size: float = WORDS_SIZE, colour: str | None = None, gap: float = 0.18
+    ) -> VGroup:
+        """Several lines of words, centred under one another."""
+        return VGroup(*(self.words(text, size=size, colour=colour) for text in texts)).arrange(
+            direction=(0, -1, 0), buff=gap
+        )

@@ -1,0 +1,276 @@
+"""From an order to files: record, speak, render, mux, and say what was made."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from diffusion_core.errors import LectureError
+from diffusion_core.files import Facts, digest_of, write_text
+from diffusion_core.recipe import Recipe, describe, fingerprint
+from diffusion_core.store import Recording, Store
+from scenes.catalog import LECTURES, lecture_entry, scene_entry
+from scenes.cues import Chapter, cues_of
+from scenes.options import SceneOptions
+from studio.captions import to_srt, to_vtt, transcript
+from studio.manifest import commit, versions, write_manifest
+from studio.narration import SpeechCache, mix
+from studio.progress import Progress, Stage, unwatched
+from studio.quality import Quality
+from studio.rendering import SilentScene, plan_job, render_scenes
+from studio.speakers import Speaker, make_speaker, write_wav
+from studio.video import assemble, duration_of, probe, stream_digest
+
+MEDIA = Path("media")
+"""Where files go unless the user says otherwise: a folder of the present one."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user wants.
+
+    Parameters
+    ----------
+    name
+        A scene or a lecture.
+    options
+        What to run and how it looks.
+    quality, voice
+        What the video is rendered at and who speaks.
+    output
+        The MP4, or a folder for it; ``media/NAME/`` by default.
+    """
+
+    name: str
+    options: SceneOptions
+    quality: Quality
+    voice: str
+    output: Path | None = None
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Names of the scenes, in order."""
+        return lecture_entry(self.name).scenes if self.name in LECTURES else (self.name,)
+
+    @property
+    def title(self) -> str:
+        """Of the whole."""
+        entry = LECTURES[self.name] if self.name in LECTURES else scene_entry(self.name)
+        return entry.title
+
+    @property
+    def accepts(self) -> frozenset[str]:
+        """Options that change what is made."""
+        entry = LECTURES[self.name] if self.name in LECTURES else scene_entry(self.name)
+        return entry.accepts
+
+    @property
+    def video(self) -> Path:
+        """Where the MP4 goes; the name says how it differs from the usual one."""
+        if self.output is not None and self.output.suffix.lower() == ".mp4":
+            return self.output
+        return (self.output or MEDIA / self.name) / f"{self.stem}.mp4"
+
+    @property
+    def stem(self) -> str:
+        """The name of the files: what was ordered, its seed, and what is not as usual."""
+        usual = SceneOptions()
+        parts = [self.name, f"seed{self.options.seed}"]
+        for field in fields(SceneOptions):
+            value = getattr(self.options, field.name)
+            if field.name == "seed" or value == getattr(usual, field.name):
+                continue
+            if field.name in ("image", "model"):
+                # Two pictures of one name in two folders must not share a video's name.
+                path = Path(value)
+                known = path.parent == Path()
+                value = path.stem if known else f"{path.stem}-{digest_of(str(path.resolve()))[:6]}"
+            parts.append(f"{field.name}-{value}")
+        parts += [self.quality.name] if self.quality.name != "medium" else []
+        parts += [self.voice] if self.voice != "espeak" else []
+        return "-".join(parts)
+
+    def recipes(self) -> dict[str, Recipe]:
+        """The runs of all scenes, by the names that the scenes know them by."""
+        found: dict[str, Recipe] = {}
+        for name in self.scenes:
+            found.update(scene_entry(name).recipes(self.options))
+        return found
+
+
+@dataclass(frozen=True)
+class Product:
+    """What was made."""
+
+    video: Path
+    captions: tuple[Path, Path]
+    transcript: Path
+    manifest: Path
+    seconds: float
+    fresh: tuple[str, ...]
+    """Names of the scenes that were rendered now; the others were kept from before."""
+
+    def as_facts(self) -> Facts:
+        """JSON-ready."""
+        srt, vtt = self.captions
+        return {
+            "video": str(self.video),
+            "srt": str(srt),
+            "vtt": str(vtt),
+            "transcript": str(self.transcript),
+            "manifest": str(self.manifest),
+            "seconds": round(self.seconds, 3),
+            "rendered": list(self.fresh),
+        }
+
+
+def check_writable(video: Path) -> None:
+    """Find out before any work whether ``video`` can be written.
+
+    Raises
+    ------
+    LectureError
+        When its folder cannot be made or written, or it is a folder itself.
+    """
+    if video.is_dir():
+        raise LectureError(f"{video} is a folder; name a file in it with --output")
+    try:
+        video.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=video.parent, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise LectureError(
+            f"{video.parent} cannot be written ({error.strerror or error}); "
+            "choose another place with --output"
+        ) from error
+
+
+def record(
+    recipes: Mapping[str, Recipe], progress: Progress = unwatched, store: Store | None = None
+) -> dict[str, Recording]:
+    """The recordings of ``recipes``, run where they are absent or damaged."""
+    store = store or Store()
+    recordings = {}
+    for name, recipe in recipes.items():
+
+        def report(done: int, total: int, name: str = name) -> None:
+            progress(Stage.RECORDING, name, done, total)
+
+        recordings[name] = store.get(recipe, report)
+        report(1, 1)
+    return recordings
+
+
+def plan(order: Order) -> Facts:
+    """What ``produce`` would do, without doing it."""
+    store = Store()
+    recipes = {
+        name: {
+            "recipe": describe(recipe),
+            "fingerprint": fingerprint(recipe),
+            "recorded": store.path(recipe).exists(),
+        }
+        for name, recipe in order.recipes().items()
+    }
+    return {
+        "video": str(order.video),
+        "scenes": list(order.scenes),
+        "recipes": recipes,
+        "voice": order.voice,
+        "quality": order.quality.name,
+    }
+
+
+def produce(order: Order, progress: Progress = unwatched) -> Product:
+    """Make the video of ``order`` with its captions, transcript and manifest.
+
+    Every file is whole or absent, whenever the process ends.
+
+    Raises
+    ------
+    LectureError
+        When something cannot be read, run, rendered or written.
+    MissingRequirement
+        When ffmpeg or the voice is not installed.
+    """
+    check_writable(order.video)
+    speaker = make_speaker(order.voice)
+    recordings = record(order.recipes(), progress)
+    jobs = []
+    for name in order.scenes:
+        shown = {key: recordings[key] for key in scene_entry(name).recipes(order.options)}
+        jobs.append(plan_job(name, order.options, order.quality, order.voice, speaker, shown))
+    rendered = render_scenes(jobs, progress)
+    return _finish(order, speaker, recordings, rendered, progress)
+
+
+def _finish(
+    order: Order,
+    speaker: Speaker,
+    recordings: dict[str, Recording],
+    rendered: list[SilentScene],
+    progress: Progress,
+) -> Product:
+    progress(Stage.MUXING, order.name, 0, 3)
+    chapters: list[Chapter] = []
+    seconds = 0.0
+    for scene in rendered:
+        length = duration_of(scene.job.target)
+        chapter = Chapter(scene.chapter.title, 0.0, length, scene.chapter.cues)
+        chapters.append(chapter.shifted(seconds))
+        seconds += length
+    told = tuple(chapters)
+    video = order.video
+    with tempfile.TemporaryDirectory(prefix="narration-") as folder:
+        track = Path(folder) / "narration.wav"
+        write_wav(track, mix(list(cues_of(told)), seconds, SpeechCache(speaker)))
+        progress(Stage.MUXING, order.name, 1, 3)
+        assemble([scene.job.target for scene in rendered], track, told, video, order.title)
+    progress(Stage.MUXING, order.name, 2, 3)
+    product = Product(
+        video=video,
+        captions=(video.with_suffix(".srt"), video.with_suffix(".vtt")),
+        transcript=video.with_suffix(".md"),
+        manifest=video.with_suffix(".json"),
+        seconds=seconds,
+        fresh=tuple(scene.job.scene for scene in rendered if scene.fresh),
+    )
+    write_text(product.captions[0], to_srt(told))
+    write_text(product.captions[1], to_vtt(told))
+    write_text(product.transcript, transcript(told, order.title))
+    write_manifest(product.manifest, _facts(order, speaker, recordings, product))
+    progress(Stage.MUXING, order.name, 3, 3)
+    return product
+
+
+def _facts(
+    order: Order, speaker: Speaker, recordings: dict[str, Recording], product: Product
+) -> Facts:
+    found = probe(product.video)
+    options = {name: getattr(order.options, name) for name in sorted(order.accepts)}
+    return {
+        "name": order.name,
+        "title": order.title,
+        "scenes": list(order.scenes),
+        "options": options,
+        "quality": order.quality.name,
+        "voice": speaker.name,
+        "video": {
+            "file": product.video.name,
+            "seconds": round(product.seconds, 3),
+            "size": [found.width, found.height],
+            "frame_rate": float(found.frame_rate),
+            "frames": found.frame_count,
+            "stream_sha256": stream_digest(product.video),
+        },
+        "recordings": {
+            name: {"fingerprint": recording.fingerprint, **recording.trajectory.facts}
+            for name, recording in recordings.items()
+        },
+        "versions": versions(),
+        "commit": commit(),
+        "processors": os.cpu_count(),
+    }

@@ -1,0 +1,202 @@
+"""The doctor finds what is missing by looking at the thing itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from diffusion_core import models, places
+from diffusion_core.checkpoints import save_weights
+from diffusion_core.unet import UNet, UNetConfig
+from studio import doctor
+from studio.doctor import Finding, examine
+
+ENCODERS = " V....D libx264  H.264\n A..... aac  AAC\n"
+
+
+def found(name: str) -> Finding:
+    """The one finding called ``name``."""
+    (finding,) = [finding for finding in examine() if finding.name == name]
+    return finding
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the whole PATH."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+def add_program(folder: Path, name: str, body: str) -> None:
+    path = folder / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+def add_ffmpeg(folder: Path, encoders: str = ENCODERS) -> None:
+    body = f"case \"$*\" in *encoders*) echo '{encoders}';; *) echo ffmpeg version 7.1;; esac"
+    add_program(folder, "ffmpeg", body)
+    add_program(folder, "ffprobe", "exit 0")
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The weights of a small network, in the place of those that ship."""
+    folder = tmp_path / "weights"
+    monkeypatch.setattr(models, "WEIGHTS", folder)
+    path = folder / f"{models.DEFAULT_MODEL}.safetensors"
+    save_weights(path, UNet(UNetConfig()), "v", {})
+    return path
+
+
+def test_nothing_required_is_missing_here() -> None:
+    assert [finding for finding in examine() if finding.required and not finding.ok] == []
+
+
+def test_every_finding_that_is_not_ok_has_a_remedy(
+    programs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "WEIGHTS", tmp_path / "none")
+    monkeypatch.setattr(doctor, "FONTS_FOLDER", tmp_path / "none")
+    monkeypatch.setenv("DIFFUSION_LECTURES_DATA", str(tmp_path))
+    bad = [finding for finding in examine() if not finding.ok]
+    assert {"ffmpeg", "espeak-ng", "weights of mnist", "fonts", "MNIST"} <= {f.name for f in bad}
+    assert all(finding.remedy for finding in bad)
+
+
+def test_names_are_unique() -> None:
+    names = [finding.name for finding in examine()]
+    assert len(set(names)) == len(names)
+
+
+def test_reading_the_doctor_imports_no_torch() -> None:
+    code = "import sys, studio.doctor; print('torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=places.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+class TestPrograms:
+    def test_absent(self, programs: Path) -> None:
+        for name in ("ffmpeg", "espeak-ng"):
+            finding = found(name)
+            assert not finding.ok
+            assert finding.required
+            assert f"install {name}" in finding.remedy
+
+    def test_present(self, programs: Path) -> None:
+        add_ffmpeg(programs)
+        add_program(programs, "espeak-ng", "echo 'eSpeak NG text-to-speech: 1.51  Data at: /x'")
+        assert found("ffmpeg").ok
+        assert "7.1" in found("ffmpeg").detail
+        assert found("espeak-ng") == Finding("espeak-ng", True, "1.51")
+
+    def test_ffmpeg_without_an_encoder(self, programs: Path) -> None:
+        add_ffmpeg(programs, encoders=" V....D libx264rgb  H.264\n A..... aac  AAC\n")
+        finding = found("ffmpeg")
+        assert not finding.ok
+        assert finding.detail == "7.1, without libx264"
+
+    def test_ffprobe_is_looked_for(self, programs: Path) -> None:
+        add_ffmpeg(programs)
+        (programs / "ffprobe").unlink()
+        assert found("ffmpeg").detail == "ffprobe is not installed"
+
+    @pytest.mark.parametrize("name", ["ffmpeg", "espeak-ng"])
+    def test_a_program_that_does_not_run(self, programs: Path, name: str) -> None:
+        add_ffmpeg(programs)
+        add_program(programs, name, "echo 'error while loading shared libraries' >&2; exit 127")
+        assert found(name).detail == f"{name} does not run"
+
+
+class TestPackages:
+    def test_every_dependency_is_looked_at(self) -> None:
+        names = {finding.name for finding in examine() if finding.required}
+        assert {one.name for one in doctor.requirements()} <= names
+        assert {"torch", "manim", "typst"} <= names, "typst is behind manim[typst]"
+        assert "pytest" not in names
+
+    @pytest.mark.parametrize(
+        ("asked", "detail"),
+        [
+            ("surely-not-installed>=1", "not installed"),
+            ("pillow>=12.3,<12.3", f"{metadata.version('pillow')}, not <12.3,>=12.3"),
+        ],
+    )
+    def test_absent_or_of_another_version(
+        self, asked: str, detail: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wanted = Requirement(asked)
+        monkeypatch.setattr(doctor, "requirements", lambda: [wanted])
+        assert found(wanted.name) == Finding(wanted.name, False, detail, "make setup")
+
+    def test_a_local_version_will_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(metadata, "version", lambda name: "2.13.0+cpu")
+        monkeypatch.setattr(doctor, "requirements", lambda: [Requirement("torch>=2.13,<3")])
+        assert found("torch").ok
+
+
+class TestWeights:
+    def test_whole(self, weights: Path) -> None:
+        assert found("weights of mnist").ok
+
+    def test_a_flipped_bit(self, weights: Path) -> None:
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        finding = found("weights of mnist")
+        assert not finding.ok
+        assert "damaged" in finding.detail
+        assert finding.remedy.startswith("git checkout")
+
+    def test_absent(self, weights: Path) -> None:
+        weights.unlink()
+        assert not found("weights of mnist").ok
+
+    def test_a_second_model_is_looked_at_too(self, weights: Path) -> None:
+        weights.with_name("other.safetensors").write_bytes(weights.read_bytes()[:100])
+        assert found("weights of mnist").ok
+        assert not found("weights of other").ok
+
+
+def test_damaged_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "FONTS_FOLDER", tmp_path)
+    (tmp_path / "Inter-Regular.otf").write_bytes(b"OTTO and so on")
+    (tmp_path / "Inter-SemiBold.otf").write_text("version https://git-lfs")
+    finding = found("fonts")
+    assert not finding.ok
+    assert finding.detail == "Inter-SemiBold.otf missing or damaged"
+
+
+def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DIFFUSION_LECTURES_CACHE", str(tmp_path / "file" / "cache"))
+    finding = found("cache")
+    assert not finding.ok
+    assert finding.required
+    assert "DIFFUSION_LECTURES_CACHE" in finding.remedy
+
+
+def test_a_cache_that_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFUSION_LECTURES_CACHE", str(tmp_path / "cache"))
+    assert found("cache").ok
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_mnist_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFUSION_LECTURES_DATA", str(tmp_path))
+    finding = found("MNIST")
+    assert not finding.ok
+    assert not finding.required
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / "train-images-idx3-ubyte").touch()
+    assert found("MNIST").ok

@@ -1,0 +1,94 @@
+"""The manifest: readable, repeatable, honest about what is not installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diffusion_core.errors import LectureError
+from studio.manifest import commit, versions, write_manifest
+
+
+def test_a_manifest_is_sorted_json_and_the_same_twice(tmp_path: Path) -> None:
+    path = tmp_path / "made" / "manifest.json"
+    facts = {"voice": "silent", "ᾱ": 0.5, "scene": Path("media/x"), "chapters": [1, None, True]}
+    write_manifest(path, facts)
+    first = path.read_bytes()
+    write_manifest(path, dict(reversed(facts.items())))
+    assert path.read_bytes() == first
+    assert list(json.loads(first)) == sorted(facts)
+    assert json.loads(first)["scene"] == "media/x"
+    assert "ᾱ".encode() in first
+    assert first.endswith(b"}\n")
+
+
+def test_what_has_no_json_form_is_refused_and_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "manifest.json"
+    write_manifest(path, {"a": 1})
+    with pytest.raises(TypeError, match="has no place in a manifest"):
+        write_manifest(path, {"a": object()})
+    with pytest.raises(ValueError, match="JSON"):
+        write_manifest(path, {"a": float("nan")})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LectureError, match="cannot be written"):
+        write_manifest(tmp_path / "file" / "manifest.json", {})
+
+
+def test_versions_name_packages_and_programs() -> None:
+    found = versions()
+    assert found["python"] == sys.version.split()[0]
+    assert found["manim"]
+    assert found["numpy"]
+    assert found["ffmpeg"]
+    assert found["espeak-ng"]
+
+
+def test_versions_without_the_programs_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    found = versions()
+    assert found["ffmpeg"] is None
+    assert found["espeak-ng"] is None
+    assert found["manim"]
+
+
+def test_versions_import_nothing_heavy() -> None:
+    script = (
+        "import sys; from studio.manifest import versions; versions();"
+        "sys.exit(bool({'manim', 'torch', 'scipy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], timeout=60).returncode == 0
+
+
+def test_the_commit_says_whether_files_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True)
+
+    assert commit(tmp_path) is None
+    git("init", "-q")
+    assert commit(tmp_path) is None
+    (tmp_path / "file").write_text("one")
+    git("add", ".")
+    git("-c", "core.hooksPath=/dev/null", "commit", "-q", "-m", "first")
+    clean = commit(tmp_path)
+    assert clean
+    assert len(clean) == 40
+    (tmp_path / "new").write_text("two")
+    assert commit(tmp_path) == f"{clean}+changes"
+    (tmp_path / "inside").mkdir()
+    assert commit(tmp_path / "inside") is None
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert commit(tmp_path) is None
