@@ -33,6 +33,8 @@ class SceneEntry:
         Names of the options that change it.
     recipes
         From options to the runs that it shows, by the names it knows them by.
+    loop
+        First and last beat, counted from 1, of the stretch that shows it best.
     card
         Whether it is only a part of a lecture.
     """
@@ -43,6 +45,7 @@ class SceneEntry:
     place: str
     accepts: frozenset[str]
     recipes: Callable[[SceneOptions], Recipes]
+    loop: tuple[int, int] = (1, 1)
     card: bool = False
 
 
@@ -98,6 +101,7 @@ SCENES = {
             place="scenes.forward_process:ForwardProcess",
             accepts=FORWARD_OPTIONS,
             recipes=_forward,
+            loop=(4, 6),
         ),
         SceneEntry(
             name="reverse_process",
@@ -106,6 +110,7 @@ SCENES = {
             place="scenes.reverse_process:ReverseProcess",
             accepts=REVERSE_OPTIONS,
             recipes=_reverse,
+            loop=(5, 5),
         ),
         SceneEntry(
             name="introduction_opening",

@@ -103,12 +103,12 @@ def _shown(cue: Cue, until: float) -> list[Caption]:
     """The captions of one cue, one after the other; the last stays a little, to ``until``."""
     pages = _pages(cue.sentence.caption)
     widths = [sum(map(_width, lines)) for lines in pages]
-    length = cue.end - cue.start
+    length = min(cue.end, until) - cue.start
     starts = [
         round(1000 * (cue.start + length * before / max(1, sum(widths))))
-        for before in accumulate(widths[:-1], initial=0)
+        for before in [0, *accumulate(widths)][: len(pages)]
     ]
-    ends = [*starts[1:], round(1000 * min(cue.end + LINGER, until))]
+    ends = [*starts, round(1000 * min(cue.end + LINGER, until))][1:]
     return [
         Caption(start, end, lines)
         for start, end, lines in zip(starts, ends, pages, strict=True)
@@ -128,7 +128,7 @@ def captions_of(chapters: tuple[Chapter, ...]) -> list[Caption]:
         ((cue, chapter.end) for chapter in chapters for cue in chapter.cues),
         key=lambda pair: pair[0].start,
     )
-    nexts = [cue.start for cue, _ in placed[1:]] + [float("inf")]
+    nexts = [*(cue.start for cue, _ in placed), float("inf")][1:]
     return [
         caption
         for (cue, end), following in zip(placed, nexts, strict=True)

@@ -221,7 +221,7 @@ def _checked(cues: Sequence[Cue], total: float, speech: SpeechCache) -> list[Cue
     """The cues in order, when each voice has ended before the next begins and the video ends."""
     ordered = sorted(cues, key=lambda cue: cue.start)
     ends = [cue.start + speech.duration(cue.sentence) for cue in ordered]
-    limits = [cue.start for cue in ordered[1:]] + [total]
+    limits = [*(cue.start for cue in ordered), total][1:]
     for cue, end, limit in zip(ordered, ends, limits, strict=True):
         if cue.start < 0 or end > limit + OVERLAP:
             raise LectureError(

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from diffusion_core.errors import LectureError
+from diffusion_core.errors import LectureError, UsageError
 from diffusion_core.files import Facts, digest_of, write_text
 from diffusion_core.recipe import Recipe, describe, fingerprint
 from diffusion_core.store import Recording, Store
 from scenes.catalog import LECTURES, lecture_entry, scene_entry
 from scenes.cues import Chapter, cues_of
 from scenes.options import SceneOptions
+from studio.animated_image import Loop, make_gif
 from studio.captions import to_srt, to_vtt, transcript
 from studio.manifest import commit, versions, write_manifest
 from studio.narration import SpeechCache, mix
@@ -127,6 +128,14 @@ class Product:
         }
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """What an order's videos are made of."""
+
+    recordings: dict[str, Recording]
+    scenes: list[SilentScene]
+
+
 def check_writable(video: Path) -> None:
     """Find out before any work whether ``video`` can be written.
 
@@ -184,6 +193,16 @@ def plan(order: Order) -> Facts:
     }
 
 
+def render(order: Order, speaker: Speaker, progress: Progress) -> Rendered:
+    """Record what ``order`` shows and render its scenes, silent."""
+    recordings = record(order.recipes(), progress)
+    jobs = []
+    for name in order.scenes:
+        shown = {key: recordings[key] for key in scene_entry(name).recipes(order.options)}
+        jobs.append(plan_job(name, order.options, order.quality, order.voice, speaker, shown))
+    return Rendered(recordings, render_scenes(jobs, progress))
+
+
 def produce(order: Order, progress: Progress = unwatched) -> Product:
     """Make the video of ``order`` with its captions, transcript and manifest.
 
@@ -198,22 +217,45 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
     """
     check_writable(order.video)
     speaker = make_speaker(order.voice)
-    recordings = record(order.recipes(), progress)
-    jobs = []
-    for name in order.scenes:
-        shown = {key: recordings[key] for key in scene_entry(name).recipes(order.options)}
-        jobs.append(plan_job(name, order.options, order.quality, order.voice, speaker, shown))
-    rendered = render_scenes(jobs, progress)
-    return _finish(order, speaker, recordings, rendered, progress)
+    return _finish(order, speaker, render(order, speaker, progress), progress)
 
 
-def _finish(
-    order: Order,
-    speaker: Speaker,
-    recordings: dict[str, Recording],
-    rendered: list[SilentScene],
-    progress: Progress,
-) -> Product:
+def loop(
+    order: Order, beats: tuple[int, int] | None, max_size: int, progress: Progress = unwatched
+) -> Loop:
+    """Make a silent GIF of some beats of a scene.
+
+    Parameters
+    ----------
+    order
+        A scene; its output is the GIF.
+    beats
+        First and last, counted from 1; those that the catalogue names by default.
+    max_size
+        Bytes that the file may have.
+
+    Raises
+    ------
+    UsageError
+        When the scene has no such beats.
+    LectureError
+        When it cannot be rendered, or does not fit into ``max_size``.
+    """
+    output = order.output or MEDIA / order.name / f"{order.stem}.gif"
+    if output.suffix.lower() != ".gif":
+        raise UsageError(f"--output {output} must end in .gif")
+    check_writable(output)
+    [scene] = render(order, make_speaker(order.voice), progress).scenes
+    cues = scene.chapter.cues
+    first, last = beats or scene_entry(order.name).loop
+    if not 1 <= first <= last <= len(cues):
+        raise UsageError(f"beats {first}:{last} are not among the {len(cues)} of {order.name!r}")
+    end = cues[last].start if last < len(cues) else scene.chapter.end
+    return make_gif(scene.job.target, cues[first - 1].start, end, output, max_size)
+
+
+def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) -> Product:
+    recordings, rendered = done.recordings, done.scenes
     progress(Stage.MUXING, order.name, 0, 3)
     chapters: list[Chapter] = []
     seconds = 0.0

@@ -200,6 +200,8 @@ class EspeakSpeaker:
         )
         try:
             samples, rate = read_wav(path)
+        except FileNotFoundError:  # without a word it writes no file
+            samples, rate = np.zeros(0, np.float32), RATE
         except (OSError, ValueError) as error:
             raise LectureError(f"espeak-ng wrote no sound for {text!r}: {error}") from error
         if not samples.any():

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import ffmpeg
+import srt
 
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
 from diffusion_core.files import written_whole
-from scenes.cues import Chapter, cues_of
-from studio.captions import chapters_metadata, to_srt
+from scenes.cues import Chapter
+from studio.captions import captions_of, chapters_metadata, to_srt
 
 AUDIO_RATE = 48_000
 AUDIO_BITRATE = "128k"
@@ -294,7 +295,7 @@ def assemble(
         raise UsageError(f"{output} is no name for a video; it must end in .mp4")
     parts = _probed_parts(silent_videos)
     length = sum((part.frame_count / part.frame_rate for part in parts), Fraction())
-    spoken = any(True for _ in cues_of(chapters))
+    captions = len(captions_of(chapters))
     with written_whole(output) as partial, tempfile.TemporaryDirectory(prefix="assemble-") as name:
         partial.touch()  # a place that cannot be written is found out before any work
         folder = Path(name)
@@ -304,7 +305,7 @@ def assemble(
         else:
             sound = ffmpeg.input(f"file:{audio}")
         inputs = [_picture(silent_videos, parts, folder), sound["a:0"]]
-        if spoken:
+        if captions:
             (folder / "captions.srt").write_text(to_srt(chapters), encoding="utf-8")
             inputs.append(ffmpeg.input(str(folder / "captions.srt"), f="srt")["s:0"])
         if chapters:
@@ -328,7 +329,11 @@ def assemble(
         }
         run_ffmpeg(ffmpeg.output(*inputs, f"file:{partial}", f="mp4", **options))
         made = probe(partial)
-        faults = _faults(made, parts, chapters, language if spoken else None)
+        faults = _faults(made, parts, chapters)
+        if captions and made.subtitles != (("mov_text", language),):
+            faults.append(f"captions {made.subtitles} instead of {language}")
+        elif captions and (shown := _caption_count(partial)) != captions:
+            faults.append(f"{shown} captions instead of {captions}")
         if faults:
             raise LectureError(f"{output} was not made, for it would have {'; '.join(faults)}")
     return made
@@ -341,10 +346,13 @@ def _same_chapters(made: tuple[Chapter, ...], wanted: tuple[Chapter, ...]) -> bo
     )
 
 
-def _faults(
-    made: Probe, parts: list[Probe], chapters: tuple[Chapter, ...], captions: str | None
-) -> list[str]:
-    """What is not as it was asked for; ``captions`` is their language, None without any."""
+def _caption_count(path: Path) -> int:
+    printed = run_ffmpeg(ffmpeg.input(f"file:{path}")["s:0"].output("-", f="srt"))
+    return sum(1 for _ in srt.parse(printed.decode()))
+
+
+def _faults(made: Probe, parts: list[Probe], chapters: tuple[Chapter, ...]) -> list[str]:
+    """What is not as it was asked for, captions aside."""
     frames = sum(part.frame_count for part in parts)
     sound = made.audio_duration or 0.0
     found = [(mark.title, mark.start) for mark in made.chapters]
@@ -358,10 +366,6 @@ def _faults(
         (
             abs(sound - made.video_duration) <= TOLERANCE,
             f"{sound:.2f} s of sound to {made.video_duration:.2f} s of picture",
-        ),
-        (
-            captions is None or ("mov_text", captions) in made.subtitles,
-            f"captions {made.subtitles} instead of {captions}",
         ),
         (_same_chapters(made.chapters, chapters), f"chapters {found}"),
         (made.faststart, "its index at the end"),
