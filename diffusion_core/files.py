@@ -8,6 +8,7 @@ them goes into the header and is checked on reading.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -49,7 +50,7 @@ def array_digest(arrays: Mapping[str, np.ndarray[Any, Any]], facts: Facts | None
 
 def _drop_stale(path: Path) -> None:
     """Remove what killed processes left half-written beside ``path``."""
-    for partial in path.parent.glob(f".{path.stem}.*.partial{path.suffix}"):
+    for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{path.suffix}"):
         pid = partial.name.removesuffix(f".partial{path.suffix}").rpartition(".")[2]
         try:
             os.kill(int(pid), 0)
@@ -86,7 +87,9 @@ def written_whole(path: Path) -> Iterator[Path]:
             "choose another place with --output, or make room there"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        # Where the folder could not be made there is nothing to remove either.
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -242,7 +242,11 @@ class ForwardProcess(LectureScene):
             f"At t equals {t}, about {far}, they are equal: as much noise as signal.",
         ):
             self.play(Create(rule), run_time=0.6)
-            self.play(Circumscribe(self.snr, color=theme.text, buff=px(6)), run_time=1.2)
+            equal = (self.signal.words, self.noise.words, self.snr)
+            self.play(
+                *(Circumscribe(readout, color=theme.text, buff=px(6)) for readout in equal),
+                run_time=1.6,
+            )
         self.play(FadeOut(rule), run_time=0.3)
 
     def build_curves(self) -> list[Curve]:

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 LOUDNESS = -16.0
 """Integrated loudness of a track, in LUFS (EBU R 128, mono)."""
-PEAK = -3.5
-"""Highest true peak of a track, in dBTP; AAC was seen to add 1.3 dB, and the limit is −1.5."""
+PEAK = -2.5
+"""Highest true peak of a track, in dBTP: 1 dB below the limit of −1.5, for what AAC may add."""
 OVERLAP = 0.1
 """Seconds that a voice may run over its place: a place is whole frames, a voice is not."""
 
@@ -65,7 +65,7 @@ def _gain(decibels: float) -> np.float32:
 def _resampled(samples: Samples, rate: int) -> Samples:
     if rate == RATE:
         return samples
-    from scipy.signal import resample_poly  # type: ignore[import-untyped]
+    from scipy.signal import resample_poly
 
     divisor = np.gcd(rate, RATE)
     resampled: Samples = resample_poly(samples, RATE // divisor, rate // divisor)
@@ -78,7 +78,7 @@ def limited(samples: Samples, peak: float = PEAK) -> Samples:
     The gain falls and rises within 5 ms on either side of a peak; samples stay
     where they are.
     """
-    from scipy.ndimage import minimum_filter1d, uniform_filter1d  # type: ignore[import-untyped]
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
     from scipy.signal import resample_poly
 
     if not samples.any():
@@ -235,7 +235,7 @@ def mix(cues: Sequence[Cue], total_seconds: float, speech: SpeechCache) -> Sampl
     """The narration of a video: mono, 48 kHz, exactly ``total_seconds`` long.
 
     Each sentence begins at its cue's start, to the sample.  Integrated
-    loudness is −16 ± 0.5 LUFS, the true peak at most −3.5 dBTP.  Without cues,
+    loudness is −16 ± 0.5 LUFS, the true peak at most −2.5 dBTP.  Without cues,
     or with a silent voice, the track is silent.
 
     Raises

@@ -162,10 +162,12 @@ class EspeakSpeaker:
 
     voice = "en-gb"
     usual_speed = 120
-    speed_range = (95, 145)
+    speed_range = (95, 160)
 
     def __init__(self) -> None:
-        self.name = f"espeak-ng {espeak_version()} {self.voice} {PACE:.0f} wpm"
+        self.name = (
+            f"espeak-ng {espeak_version()} {self.voice} {PACE_RANGE[0]:.0f}–{PACE_RANGE[1]:.0f} wpm"
+        )
 
     def speak(self, text: str, path: Path) -> None:
         """Write ``text``, spoken, to ``path`` as a mono 16-bit WAV file (22,050 Hz).
@@ -181,8 +183,8 @@ class EspeakSpeaker:
         speed = self.usual_speed
         pace = self._speak_at(speed, text, path)
         for _ in range(2):
-            # A little inside the range, for the pace follows the speed only roughly.
-            wanted = float(np.clip(pace, PACE_RANGE[0] + 3, PACE_RANGE[1] - 3))
+            # Well inside the range, for the pace follows the speed only roughly.
+            wanted = float(np.clip(pace, PACE_RANGE[0] + 6, PACE_RANGE[1] - 6))
             adjusted = int(np.clip(round(speed * wanted / pace), slowest, fastest))
             if PACE_RANGE[0] <= pace <= PACE_RANGE[1] or adjusted == speed:
                 break

@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-TOOLS = ("bash", "sh", "rm", "mkdir", "cat", "env", "touch", "chmod", "awk", "make")
+TOOLS = ("bash", "sh", "find", "rm", "mkdir", "cat", "env", "touch", "chmod", "awk", "make")
 LIBRARIES = ("libcairo2-dev", "libpango1.0-dev")
 
 # Answers what tools/setup.sh asks a Python, and logs what it is told to do.
@@ -26,6 +26,7 @@ PYTHON = """#!/usr/bin/env bash
 case "$*" in
     *"version_info < (3, 11)"*) exit ${TOO_OLD:-0} ;;
     *"import venv"*) exit ${NO_VENV:-0} ;;
+    "-I - "*) [ -e "$3/pyvenv.cfg" ]; exit ;; # no pyvenv.cfg: it runs, but as another Python
     *base_prefix*) exit ${NOT_DEBIANS:-0} ;;
     *'python%d.%d'*) echo python3.11 ;;
     --version) echo Python 3.11.2 ;;
@@ -33,9 +34,10 @@ case "$*" in
     "-m venv "*)
         echo "venv" >>"$LOG"
         mkdir -p "$3/bin"
+        echo >"$3/pyvenv.cfg"
         cat "$0" >"$3/bin/python"
         chmod +x "$3/bin/python" ;;
-    *"-m pip install"*) echo "pip" >>"$LOG"; eval "${PIP:-}" ;;
+    *"-m pip --require-virtualenv install"*) echo "pip" >>"$LOG"; eval "${PIP:-}" ;;
     *) echo "unexpected: $*" >>"$LOG"; exit 99 ;;
 esac
 """
@@ -258,6 +260,28 @@ class TestAgain:
         assert machine.make("setup").returncode == 0
         assert machine.done == ["venv", "pip", "venv", "pip"]
 
+    def test_an_environment_that_is_another_python_by_now(self, machine: Machine) -> None:
+        # Without pyvenv.cfg pip would install into the Python that it was made with.
+        machine.make("setup")
+        (machine.clone / ".venv" / "pyvenv.cfg").unlink()
+        assert machine.setup().returncode == 0
+        assert machine.done == ["venv", "pip", "venv", "pip"]
+
+    def test_a_clearing_that_was_cut_short(self, machine: Machine) -> None:
+        machine.make("setup")
+        machine.clone = machine.clone.rename(machine.clone.with_name("elsewhere"))
+        find = (machine.programs / "find").resolve()
+        machine.remove("find")
+        machine.add("find", "#!/bin/sh\nrm .venv/.set-up; kill -9 $PPID\n")
+        assert machine.make("setup").returncode != 0
+        assert machine.done == ["venv", "pip"]
+        machine.remove("find")
+        (machine.programs / "find").symlink_to(find)
+        (machine.clone / ".venv" / "half a package").touch()
+        assert machine.make("setup").returncode == 0
+        assert machine.done == ["venv", "pip"]
+        assert not (machine.clone / ".venv" / "half a package").exists()
+
     def test_a_clone_that_was_moved(self, machine: Machine) -> None:
         machine.make("setup")
         machine.clone = machine.clone.rename(machine.clone.with_name("elsewhere"))
@@ -281,7 +305,6 @@ class TestMakefile:
         assert lines[0] == "bash tools/setup.sh"
 
     def test_clean_keeps_what_took_long(self, machine: Machine) -> None:
-        (machine.programs / "find").symlink_to(shutil.which("find") or "")
         kept = [".venv/x", "runs/x", "media/gallery/x.gif", "diffusion_core/x.py"]
         gone = ["media/scene/x.mp4", ".mypy_cache/x", "scenes/__pycache__/x.pyc", "build/x"]
         for name in kept + gone:

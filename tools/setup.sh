@@ -91,11 +91,16 @@ install_missing() {
     [ ${#missing[@]} = 0 ] || give_up 3 "still missing after their installation: ${missing[*]}"
 }
 
-# Whether .venv can be installed into as it stands.
+# Whether .venv can be installed into as it stands.  An environment that has lost
+# its pyvenv.cfg still runs, as the Python it was made with, so its prefix is asked for.
 sound() {
     [ ! -e "$unfinished" ] || return 1                                # killed half-way
     [ ! -e "$stamp" ] || [ "$(<"$stamp")" = "$(pwd -P)" ] || return 1 # its scripts name another folder
-    "$venv/bin/python" -I -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+    "$venv/bin/python" -I - "$PWD/$venv" 2>/dev/null <<'PYTHON'
+import os, sys
+import pip
+sys.exit(sys.version_info < (3, 11) or not os.path.samefile(sys.prefix, sys.argv[1]))
+PYTHON
 }
 
 find_python
@@ -104,15 +109,16 @@ find_missing
 
 if ! sound; then
     say "making $venv with $("$python" --version)"
-    rm -rf "$venv"
-    mkdir "$venv"
+    # The marker stands while the old one goes, so that half of it is never taken for whole.
+    mkdir -p "$venv"
     : >"$unfinished"
+    find "$venv/" -mindepth 1 -maxdepth 1 ! -path "*/${unfinished##*/}" -exec rm -rf {} +
     "$python" -m venv "$venv" >&2 || give_up 1 "$python could not make $venv"
 fi
 : >"$unfinished"
 rm -f "$stamp"
 say "installing the pinned Python packages (some minutes the first time)"
-"$venv/bin/python" -I -m pip install -qq --disable-pip-version-check --no-input \
+"$venv/bin/python" -I -m pip --require-virtualenv install -qq --disable-pip-version-check --no-input \
     --constraint constraints.txt --editable '.[dev]' >&2 ||
     give_up 1 "pip could not install the Python packages; what it said stands above"
 rm -f "$unfinished"

@@ -56,7 +56,7 @@ class Zone:
 MARGIN = 40
 TITLE = Zone(MARGIN, 26, FRAME_WIDTH - MARGIN, 116)
 STAGE = Zone(MARGIN, 124, FRAME_WIDTH - MARGIN, 472)
-AXIS = Zone(MARGIN + 90, 484, FRAME_WIDTH - MARGIN - 90, 636)
+AXIS = Zone(MARGIN + 110, 484, FRAME_WIDTH - MARGIN - 110, 636)
 TALL_STAGE = Zone(MARGIN, 124, FRAME_WIDTH - MARGIN, 560)
 """The stage of scenes that draw no curves over the time axis."""
 

@@ -125,5 +125,7 @@ class LectureScene(Scene):
         return heading
 
     def appear(self, *mobjects: Mobject, seconds: float = 0.8) -> None:
-        """Fade things in."""
+        """Fade things in, as they are at this moment."""
+        for mobject in mobjects:
+            mobject.update()  # what is not on the stage does not follow the playhead
         self.play(*(FadeIn(mobject) for mobject in mobjects), run_time=seconds)

@@ -79,6 +79,10 @@ def test_a_caption_ends_where_the_next_begins_and_with_its_chapter() -> None:
     assert [(caption.start, caption.end) for caption in soon] == [(0, 2200), (2200, 4100)]
 
 
+def test_nothing_written_shows_nothing() -> None:
+    assert captions_of(chapter_of((0, 2, ""), (3, 4, "   "))) == []
+
+
 def test_voices_that_run_over_give_captions_that_do_not_overlap() -> None:
     first, second = captions_of(chapter_of((0, 2.05, "One."), (2.0, 4, "Two.")))
     assert first.end == second.start == 2000

@@ -37,9 +37,9 @@ def test_what_has_no_json_form_is_refused_and_leaves_the_old_one(tmp_path: Path)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "manifest.json").mkdir()  # a folder is in the way
     with pytest.raises(LectureError, match="cannot be written"):
-        write_manifest(tmp_path / "file" / "manifest.json", {})
+        write_manifest(tmp_path / "manifest.json", {})
 
 
 def test_versions_name_packages_and_programs() -> None:

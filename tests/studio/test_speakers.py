@@ -115,9 +115,9 @@ def test_an_unknown_voice_is_a_usage_error() -> None:
 
 
 def test_a_silent_voice_says_where_it_cannot_write(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "silent.wav").mkdir()  # a folder is in the way
     with pytest.raises(LectureError, match="cannot be written"):
-        SilentSpeaker().speak("word", tmp_path / "file" / "silent.wav")
+        SilentSpeaker().speak("word", tmp_path / "silent.wav")
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_the_file_holds_what_was_asked_for(made: tuple[Path, Probe]) -> None:
     path, said = made
     assert said == probe(path)
     assert (said.video_codec, said.pix_fmt) == ("h264", "yuv420p")
-    assert (said.width, said.height, said.frame_rate) == (320, 180, 15)
+    assert (said.width, said.height, float(said.frame_rate)) == (320, 180, 15.0)
     assert said.frame_count == 46 + 68 + 31
     assert (said.audio_codec, said.audio_rate) == ("aac", 48_000)
     assert said.audio_duration == pytest.approx(said.video_duration, abs=0.02)
@@ -197,7 +197,7 @@ def test_segments_of_other_encoder_settings_still_play(silent: list[Path], tmp_p
 
 def test_segments_of_another_size_are_refused(silent: list[Path], tmp_path: Path) -> None:
     other = make_video(tmp_path / "other.mp4", 5, size="160x90")
-    with pytest.raises(LectureError, match="160×90.*render them at one quality"):
+    with pytest.raises(LectureError, match=r"160×90.*render them at one quality"):
         assemble([silent[0], other], None, (), tmp_path / "out.mp4", "")
 
 
@@ -222,12 +222,15 @@ def test_a_file_that_is_not_what_was_asked_for_is_not_published(
     output.write_text("the old one")
     chapters = (Chapter("One", 0, 3, (Cue(0.5, 1, SAID[0]),)),)
     monkeypatch.setattr(video, "to_srt", lambda chapters: "")
-    with pytest.raises(LectureError):
+    with pytest.raises(LectureError, match="0 captions instead of 1"):
         assemble(silent[:1], None, chapters, output, "")
     monkeypatch.undo()
     monkeypatch.setattr(video, "chapters_metadata", lambda chapters: ";FFMETADATA1\n")
     with pytest.raises(LectureError, match="it would have chapters"):
         assemble(silent[:1], None, chapters, output, "")
+    monkeypatch.undo()
+    with pytest.raises(LectureError, match="instead of english"):
+        assemble(silent[:1], None, chapters, output, "", language="english")
     assert output.read_text() == "the old one"
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -267,9 +270,10 @@ def test_names_that_are_no_mp4_and_nothing_to_show_are_refused(
 
 
 def test_a_place_that_cannot_be_written_is_named(silent: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(LectureError, match=r"cannot be written.*--output"):
-        assemble(silent, None, (), tmp_path / "file" / "out.mp4", "")
+    (tmp_path / "out.mp4").mkdir()  # a folder is in the way
+    with pytest.raises(LectureError, match=r"out\.mp4 cannot be written.*--output"):
+        assemble(silent, None, (), tmp_path / "out.mp4", "")
+    assert [found.name for found in tmp_path.iterdir()] == ["out.mp4"]
 
 
 def test_ffmpeg_that_fails_says_its_last_word(tmp_path: Path) -> None:
