@@ -52,10 +52,10 @@ def test_forward_tiles_and_readouts_are_the_recording(rehearse: Rehearse) -> Non
             assert scene.axis.time.text == whole(float(run.timesteps[i]))
             assert scene.alpha_bar.text == fixed(3)(float(run.alpha_bar[i]))
             assert scene.snr.text == significant(float(run.snr[i]))
-            if scene.signal.words in scene.get_mobject_family_members():
-                assert scene.signal.words.text == fixed(3)(float(weight))
-                assert scene.noise.words.text == fixed(3)(float(sigma))
-                checked["weights"] += 1
+            for panel, value in ((scene.signal, weight), (scene.noise, sigma)):
+                if panel.words in scene.get_mobject_family_members():
+                    assert panel.words.text == fixed(3)(float(value))
+                    checked["weights"] += 1
             checked["readouts"] += 1
 
     scene = rehearse("forward_process", look)
