@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from diffusion_core.denoiser import PREDICTIONS, NetworkDenoiser, Prediction
-from diffusion_core.errors import DamagedFile, UsageError
+from diffusion_core.errors import DamagedFile
 from diffusion_core.files import Arrays, Facts, read_arrays, write_arrays
-from diffusion_core.models import shipped_weights
+from diffusion_core.models import weights_path
 from diffusion_core.schedule import Schedule
 from diffusion_core.unet import UNet, UNetConfig
 
@@ -98,10 +98,4 @@ def load_model(name: str) -> TrainedModel:
     UsageError
         For a name that is neither.
     """
-    shipped = shipped_weights(name)
-    if shipped is not None:
-        return load_weights(shipped)
-    path = Path(name)
-    if path.suffix != ".safetensors":
-        raise UsageError(f"model {name!r} neither ships nor is it a .safetensors file")
-    return load_weights(path)
+    return load_weights(weights_path(name))

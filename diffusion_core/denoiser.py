@@ -102,7 +102,8 @@ class NetworkDenoiser:
         level = self.schedule.noise_level(t).to(x_t.dtype).expand(len(x_t))
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         posterior = to_posterior(self.network(x_t, level), x_t, self.prediction, alpha, sigma)
-        if not self.clip:
+        # An infinite guess must not be clipped into a plausible one.
+        if not self.clip or not bool(torch.isfinite(posterior.x0_hat).all()):
             return posterior
         x0_hat = posterior.x0_hat.clamp(-1, 1)
         return to_posterior(x0_hat, x_t, "x0", alpha, sigma)

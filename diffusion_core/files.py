@@ -54,7 +54,7 @@ def _drop_stale(path: Path) -> None:
         pid = partial.name.removesuffix(f".partial{path.suffix}").rpartition(".")[2]
         try:
             os.kill(int(pid), 0)
-        except (ProcessLookupError, ValueError):
+        except (ProcessLookupError, ValueError, OverflowError):
             partial.unlink(missing_ok=True)
         except OSError:
             continue  # alive, and another user's
@@ -155,7 +155,9 @@ def read_arrays(path: Path, *, kind: str) -> tuple[Arrays, Facts, str]:
         facts: Facts = json.loads(metadata["facts"])
     except (KeyError, ValueError) as error:
         raise DamagedFile(f"{path} is damaged: its facts cannot be read") from error
-    if array_digest(arrays, facts) != metadata["digest"]:
+    # 1e-05 and 1E-05 are one number and one flipped bit apart.
+    same_text = canonical_json(facts) == metadata["facts"]
+    if not same_text or array_digest(arrays, facts) != metadata["digest"]:
         raise DamagedFile(f"{path} is damaged: its content is not what its digest was taken of")
     return arrays, facts, metadata["digest"]
 

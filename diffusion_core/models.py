@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from diffusion_core.errors import UsageError
+
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 DEFAULT_MODEL = "mnist"
 
@@ -13,12 +15,20 @@ def shipped_models() -> list[str]:
     return sorted(path.stem for path in WEIGHTS.glob("*.safetensors"))
 
 
-def shipped_weights(name: str) -> Path | None:
-    """The file of the model that ships as ``name``; None for any other name."""
-    path = WEIGHTS / f"{name}.safetensors"
-    return path if name in shipped_models() else None
-
-
 def weights_path(name: str) -> Path:
-    """The file that holds the weights of ``name``: one that ships, or a path."""
-    return shipped_weights(name) or Path(name)
+    """The file that holds the weights of ``name``: one that ships, or a path.
+
+    Raises
+    ------
+    UsageError
+        For a name that is neither.
+    """
+    shipped = shipped_models()
+    if name in shipped:
+        return WEIGHTS / f"{name}.safetensors"
+    if not name.endswith(".safetensors"):
+        raise UsageError(
+            f"model {name!r} neither ships ({', '.join(shipped)} does) nor is it "
+            "the path of a .safetensors file"
+        )
+    return Path(name)

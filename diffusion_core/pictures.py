@@ -59,15 +59,19 @@ def _bundled(name: str) -> Image.Image:
 
 def _read(path: Path) -> Image.Image:
     known = f"give the path of a picture, or one of: {', '.join(BUNDLED)}"
-    if not path.is_file():
-        kind = "is not a file" if path.exists() else "does not exist"
-        raise LectureError(f"picture {str(path)!r} {kind}; {known}")
-    if path.stat().st_size == 0:
-        raise LectureError(f"picture {path} is empty; {known}")
+    try:
+        if not path.is_file():
+            kind = "is not a file" if path.exists() else "does not exist"
+            raise LectureError(f"picture {str(path)!r} {kind}; {known}")
+        if path.stat().st_size == 0:
+            raise LectureError(f"picture {path} is empty; {known}")
+    except OSError as error:  # a name that is too long, a folder that is closed
+        raise LectureError(f"picture {path} cannot be read ({error.strerror}); {known}") from error
     try:
         with warnings.catch_warnings():
-            # Pillow only warns up to twice its own limit, and decodes all the same.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            # Of large pictures Pillow only warns up to twice its own limit, and decodes
+            # all the same; of damage it warns before it gives up, or where it need not.
+            warnings.simplefilter("ignore")
             opened = Image.open(path, formats=FORMATS)
             width, height = opened.size
             if width * height > MAX_PIXELS:
@@ -86,7 +90,7 @@ def _read(path: Path) -> Image.Image:
         raise LectureError(
             f"{path} is not a picture of a known format ({', '.join(FORMATS)})"
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, TypeError, EOFError) as error:
         raise LectureError(
             f"picture {path} is damaged ({error}); save it again, or {known}"
         ) from error
@@ -104,6 +108,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 
 def _from_deep(values: NDArray[np.float64]) -> Image.Image:
     """Grey of more than 8 bits: its own full scale (1, 255 or 65,535) becomes white."""
+    values = np.nan_to_num(values, posinf=0, neginf=0)
     top = next((limit for limit in (1.0, 255.0, 65535.0) if values.max() <= limit), values.max())
     levels = np.clip(values / top, 0, 1) * 255
     return Image.fromarray(np.rint(levels).astype(np.uint8)).convert("RGB")

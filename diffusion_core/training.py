@@ -269,8 +269,9 @@ class TrainingRun:
         if last or self.step % self.settings.sample_every == 0:
             wrote.append(self._write_samples())
         if last or self.step % self.settings.checkpoint_every == 0:
-            wrote.append(self._write_checkpoint())
+            # Before the checkpoint: after the last one a run that resumes has no step left.
             self._write_losses()
+            wrote.append(self._write_checkpoint())
         return tuple(wrote)
 
     # -- what is written ---------------------------------------------------

@@ -26,7 +26,15 @@ from studio.job import Job, write_chapter
 from studio.quality import Quality
 from studio.workspace import scratch
 
-ENCODER = {"preset": "veryfast", "crf": "18", "threads": "1", "tune": "animation"}
+ENCODER = {
+    "preset": "veryfast",
+    "crf": "18",
+    "tune": "animation",
+    "threads": "1",
+    # swscale turns RGB into BT.601; unsaid, players take BT.709 for it at this size, and the
+    # oranges shift.
+    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
+}
 """x264: one thread an encoder, so that a frame is the same however many scenes render at once."""
 
 Report = Callable[[int, int], None]

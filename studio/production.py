@@ -23,7 +23,8 @@ from studio.progress import Progress, Stage, unwatched
 from studio.quality import Quality
 from studio.rendering import SilentScene, plan_job, render_scenes
 from studio.speakers import Speaker, make_speaker, write_wav
-from studio.video import assemble, duration_of, probe, stream_digest
+from studio.video import assemble, duration_of, ffmpeg_version, probe, stream_digest
+from studio.workspace import scratch
 
 MEDIA = Path("media")
 """Where files go unless the user says otherwise: a folder of the present one."""
@@ -85,9 +86,9 @@ class Order:
             if field.name == "seed" or value == getattr(usual, field.name):
                 continue
             if field.name in ("image", "model"):
-                # Two pictures of one name in two folders must not share a video's name.
+                # cat.png, cat.jpg and pets/cat.png must not share a video's name.
                 path = Path(value)
-                known = path.parent == Path()
+                known = value == path.stem
                 value = path.stem if known else f"{path.stem}-{digest_of(str(path.resolve()))[:6]}"
             parts.append(f"{field.name}-{value}")
         parts += [self.quality.name] if self.quality.name != "medium" else []
@@ -148,8 +149,8 @@ def check_writable(video: Path) -> None:
         raise LectureError(f"{video} is a folder; name a file in it with --output")
     try:
         video.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=video.parent, prefix=".probe-"):
-            pass
+        with tempfile.TemporaryFile(dir=video.parent):
+            pass  # it has no name that a killed process could leave behind
     except OSError as error:
         raise LectureError(
             f"{video.parent} cannot be written ({error.strerror or error}); "
@@ -193,6 +194,14 @@ def plan(order: Order) -> Facts:
     }
 
 
+def _prepare(order: Order, output: Path) -> Speaker:
+    """The voice of ``order``, once nothing that is needed for ``output`` is missing."""
+    speaker = make_speaker(order.voice)
+    ffmpeg_version()
+    check_writable(output)
+    return speaker
+
+
 def render(order: Order, speaker: Speaker, progress: Progress) -> Rendered:
     """Record what ``order`` shows and render its scenes, silent."""
     recordings = record(order.recipes(), progress)
@@ -215,8 +224,7 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
     MissingRequirement
         When ffmpeg or the voice is not installed.
     """
-    check_writable(order.video)
-    speaker = make_speaker(order.voice)
+    speaker = _prepare(order, order.video)
     return _finish(order, speaker, render(order, speaker, progress), progress)
 
 
@@ -244,8 +252,7 @@ def loop(
     output = order.output or MEDIA / order.name / f"{order.stem}.gif"
     if output.suffix.lower() != ".gif":
         raise UsageError(f"--output {output} must end in .gif")
-    check_writable(output)
-    [scene] = render(order, make_speaker(order.voice), progress).scenes
+    [scene] = render(order, _prepare(order, output), progress).scenes
     cues = scene.chapter.cues
     first, last = beats or scene_entry(order.name).loop
     if not 1 <= first <= last <= len(cues):
@@ -266,8 +273,8 @@ def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) 
         seconds += length
     told = tuple(chapters)
     video = order.video
-    with tempfile.TemporaryDirectory(prefix="narration-") as folder:
-        track = Path(folder) / "narration.wav"
+    with scratch() as folder:
+        track = folder / "narration.wav"
         write_wav(track, mix(list(cues_of(told)), seconds, SpeechCache(speaker)))
         progress(Stage.MUXING, order.name, 1, 3)
         assemble([scene.job.target for scene in rendered], track, told, video, order.title)

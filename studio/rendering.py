@@ -7,17 +7,19 @@ import importlib.metadata
 import multiprocessing
 import os
 import queue
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.context import SpawnContext
 from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
-from diffusion_core.errors import DamagedFile, LectureError
+from diffusion_core.errors import DamagedFile, LectureError, MissingRequirement
 from diffusion_core.files import digest_of
 from diffusion_core.places import ROOT, cache_dir
 from diffusion_core.store import Recording
@@ -29,12 +31,15 @@ from studio.progress import Progress, Stage
 from studio.quality import Quality
 from studio.speakers import Speaker
 from studio.video import duration_of
+from studio.workspace import remove_stale
 
 Event = tuple[Stage, str, int, int]
 _events: Queue[Event] | None = None  # of a worker process, set as it starts
 
 DRAWN_BY = ("manim", "manimpango", "pycairo", "typst", "numpy", "pillow", "av")
 """Packages whose version may change a frame."""
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""What ends a production on request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ def kept(job: Job) -> Chapter | None:
         if chapter is None or not job.target.exists():
             return None
         whole = abs(duration_of(job.target) - chapter.end) < 1 / job.quality.frame_rate
-    except (DamagedFile, LectureError):
+    except MissingRequirement:
+        raise
+    except LectureError:
         return None
     return chapter if whole else None
 
@@ -112,6 +119,8 @@ def kept(job: Job) -> Chapter | None:
 def _begin_worker(events: Queue[Event]) -> None:
     global _events
     _events = events
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its workers
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -178,21 +187,39 @@ def render_scenes(
     return [SilentScene(job, chapters[job.target], job.target in fresh) for job in jobs]
 
 
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals that end us wait; processes that start meanwhile begin without them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> dict[Path, Chapter]:
     context: SpawnContext = multiprocessing.get_context("spawn")
     events: Queue[Event] = context.Queue()
-    with ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_begin_worker, initargs=(events,)
-    ) as pool:
-        futures: dict[Future[Chapter], Job] = {pool.submit(_work, job): job for job in jobs}
-        try:
-            _watch(futures, events, progress)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-        return {job.target: _result(future, job) for future, job in futures.items()}
+    try:
+        with ProcessPoolExecutor(
+            min(workers, len(jobs)),
+            mp_context=context,
+            initializer=_begin_worker,
+            initargs=(events,),
+        ) as pool:
+            with _undisturbed():
+                futures = {pool.submit(_work, job): job for job in jobs}
+            try:
+                _watch(futures, events, progress)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
+                raise
+            return {job.target: _result(future, job) for future, job in futures.items()}
+    except BaseException:
+        remove_stale()  # what the workers could not
+        raise
 
 
 def _watch(futures: dict[Future[Chapter], Job], events: Queue[Event], progress: Progress) -> None:

@@ -22,15 +22,20 @@ def _alive(pid: int) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder of this process; those of processes that were killed are removed first."""
-    root = cache_dir() / "work"
-    root.mkdir(parents=True, exist_ok=True)
-    for left in root.iterdir():
+def remove_stale() -> None:
+    """Remove the scratch folders of processes that are gone."""
+    for left in (cache_dir() / "work").glob("*-*"):
         pid = left.name.partition("-")[0]
         if pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder of this process; those of processes that were killed are removed first."""
+    remove_stale()
+    root = cache_dir() / "work"
+    root.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
     try:
         yield folder

@@ -13,6 +13,7 @@ cd "${BASH_SOURCE[0]%/*}/.."
 readonly venv=.venv
 readonly stamp=$venv/.set-up           # written last; the Makefile goes by it
 readonly unfinished=$venv/.unfinished  # there while an installation is under way
+readonly log=$venv/pip.log
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -82,9 +83,9 @@ install_missing() {
     fi
     say "installing system packages: ${missing[*]}"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300)
-    local log
-    log=$({ "${apt[@]}" update && "${apt[@]}" install -y "${missing[@]}"; } 2>&1 </dev/null) || {
-        printf '%s\n' "$log" >&2
+    local said
+    said=$({ "${apt[@]}" update && "${apt[@]}" install -y "${missing[@]}"; } 2>&1 </dev/null) || {
+        printf '%s\n' "$said" >&2
         give_up 3 "apt-get did not install them; when it can, type: $line"
     }
     find_missing
@@ -118,9 +119,11 @@ fi
 : >"$unfinished"
 rm -f "$stamp"
 say "installing the pinned Python packages (some minutes the first time)"
-"$venv/bin/python" -I -m pip --require-virtualenv install -qq --disable-pip-version-check --no-input \
-    --constraint constraints.txt --editable '.[dev]' >&2 ||
-    give_up 1 "pip could not install the Python packages; what it said stands above"
+"$venv/bin/python" -I -m pip --require-virtualenv install --disable-pip-version-check --no-input \
+    --progress-bar off --constraint constraints.txt --editable '.[dev]' >"$log" 2>&1 || {
+    tail -n 20 "$log" >&2
+    give_up 1 "pip could not install the Python packages; all that it said is in $log"
+}
 rm -f "$unfinished"
 pwd -P >"$stamp"
 say "ready"
