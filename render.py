@@ -16,7 +16,7 @@ import click
 import cloup
 
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
-from diffusion_core.recipe import SAMPLERS, SCHEDULES, SEED_LIMIT
+from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
 from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
 from scenes.options import OPTION_NAMES, SceneOptions
 
@@ -43,7 +43,7 @@ SEED = option(
 MODEL = option("--model", default=USUAL.model, help="A model that ships, or weights (a path).")
 SAMPLER = option("--sampler", type=click.Choice(SAMPLERS), default=USUAL.sampler)
 STEPS = option("--steps", type=int, default=USUAL.steps, help="Steps of the sampler.")
-SCHEDULE = option("--schedule", type=click.Choice(SCHEDULES), default=USUAL.schedule)
+SCHEDULE = option("--schedule", type=click.Choice(VP_SCHEDULES), default=USUAL.schedule)
 JSON = cloup.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 QUIET = cloup.option("--quiet", is_flag=True, help="Show no progress.")
 RUN = cloup.option_group(

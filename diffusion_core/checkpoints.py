@@ -32,7 +32,8 @@ def to_arrays(tensors: Mapping[str, Tensor], prefix: str = "") -> Arrays:
 def from_arrays(arrays: Arrays, prefix: str = "") -> dict[str, Tensor]:
     """The tensors whose names begin with ``prefix``, without it."""
     return {
-        name.removeprefix(prefix): torch.from_numpy(array)
+        # Copied, because what was read is a read-only view of the file.
+        name.removeprefix(prefix): torch.from_numpy(array.copy())
         for name, array in arrays.items()
         if name.startswith(prefix)
     }

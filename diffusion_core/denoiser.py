@@ -1,8 +1,9 @@
 r"""What a network says of x_t, whatever it was trained to predict.
 
-x_t = α x_0 + σ ε with α = √ᾱ_t, σ = √(1 − ᾱ_t).  A network may be trained to
-predict ε (Ho et al. 2020), x_0, or v = α ε − σ x_0 (Salimans and Ho 2022,
-arXiv:2202.00512, section 4); each of them and x_t give the other two.
+x_t = α x_0 + σ ε.  A network may be trained to predict ε (Ho et al. 2020), x_0,
+v = α ε − σ x_0 (Salimans and Ho 2022, arXiv:2202.00512, section 4; at α² + σ² = 1)
+or the score ∇ log p(x_t) = −ε/σ (Song et al. 2021, arXiv:2011.13456); each of
+them and x_t give all the others.
 """
 
 from __future__ import annotations
@@ -13,25 +14,35 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor, nn
 
-from diffusion_core.schedule import Schedule
+from diffusion_core.schedule import CLEAN, Schedule
 
-Prediction = Literal["epsilon", "x0", "v"]
-PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v")
+Prediction = Literal["epsilon", "x0", "v", "score"]
+PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v", "score")
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is believed of x_0 and ε after seeing x_t; both (B, C, H, W).
+    """What is believed of x_0 and ε after seeing x_t; all (B, C, H, W).
 
-    The two always agree: x_t = √ᾱ_t · x0_hat + √(1 − ᾱ_t) · eps_hat.
+    x0_hat and eps_hat always agree: x_t = α_t · x0_hat + σ_t · eps_hat.
+    ``eps_cond`` and ``eps_uncond`` are there where guidance made eps_hat of them.
     """
 
     x0_hat: Tensor
     eps_hat: Tensor
+    eps_cond: Tensor | None = None
+    eps_uncond: Tensor | None = None
+
+    def score(self, sigma: Tensor) -> Tensor:
+        """∇ log p(x_t) = −eps_hat / σ_t, for σ_t > 0."""
+        return -self.eps_hat / sigma.to(self.eps_hat.dtype)
 
 
 class Denoiser(Protocol):
     """Anything that can judge a noisy picture."""
+
+    evaluations: int
+    """How often one call evaluates the network."""
 
     def __call__(self, x_t: Tensor, t: int) -> Posterior:
         """Judge ``x_t`` (B, C, H, W), noisy at time t."""
@@ -39,7 +50,7 @@ class Denoiser(Protocol):
 
 
 def v_target(x_0: Tensor, eps: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
-    """v = α ε − σ x_0, broadcasting."""
+    """v = α ε − σ x_0, broadcasting; α² + σ² = 1."""
     return alpha * eps - sigma * x_0
 
 
@@ -48,24 +59,82 @@ def to_posterior(
 ) -> Posterior:
     """Turn a network's output at (α, σ) into x0_hat and eps_hat.
 
+    Computed in float64 and returned in x_t's type: at the ends of a schedule
+    α or σ is small, and float32 would lose what is divided by it.
+
     Parameters
     ----------
     output, x_t
         The network's output and its input, (B, C, H, W).
     prediction
-        What ``output`` is an estimate of: "epsilon", "x0" or "v".
+        What ``output`` is an estimate of.
     alpha, sigma
-        Weights of picture and noise in x_t, float64 scalars with α² + σ² = 1.
-        "epsilon" needs α > 0, "x0" needs σ > 0.
+        Weights of picture and noise in x_t, float64 scalars.
+
+    Raises
+    ------
+    ValueError
+        For an unknown prediction, or where the output says nothing of the
+        picture ("epsilon" and "score" at α = 0, "x0" at σ = 0).
     """
-    alpha, sigma = alpha.to(x_t.dtype), sigma.to(x_t.dtype)
+    x, out = x_t.to(torch.float64), output.to(torch.float64)
+    if prediction in ("epsilon", "score"):
+        if not alpha > 0:
+            raise ValueError(f"{prediction} at α = 0 says nothing of x_0; predict v or x0")
+        eps = out if prediction == "epsilon" else -sigma * out
+        x0 = (x - sigma * eps) / alpha
+    elif prediction == "x0":
+        if not sigma > 0:
+            raise ValueError("x0 at σ = 0 says nothing of ε")
+        x0 = out
+        eps = (x - alpha * x0) / sigma
+    elif prediction == "v":
+        # Brought to α² + σ² = 1, where v is defined.
+        norm = (alpha**2 + sigma**2).sqrt()
+        x, a, s = x / norm, alpha / norm, sigma / norm
+        x0, eps = a * x - s * out, s * x + a * out
+    else:
+        raise ValueError(f"prediction {prediction!r} is not one of {PREDICTIONS}")
+    return Posterior(x0.to(x_t.dtype), eps.to(x_t.dtype))
+
+
+def from_posterior(
+    posterior: Posterior, prediction: Prediction, alpha: Tensor, sigma: Tensor
+) -> Tensor:
+    """The network output that ``to_posterior`` turns into ``posterior``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown prediction, or "score" at σ = 0.
+    """
     if prediction == "epsilon":
-        return Posterior((x_t - sigma * output) / alpha, output)
+        return posterior.eps_hat
     if prediction == "x0":
-        return Posterior(output, (x_t - alpha * output) / sigma)
+        return posterior.x0_hat
+    eps, x0 = posterior.eps_hat.to(torch.float64), posterior.x0_hat.to(torch.float64)
     if prediction == "v":
-        return Posterior(alpha * x_t - sigma * output, sigma * x_t + alpha * output)
+        norm = (alpha**2 + sigma**2).sqrt()
+        return v_target(x0, eps, alpha / norm, sigma / norm).to(posterior.x0_hat.dtype)
+    if prediction == "score":
+        if not sigma > 0:
+            raise ValueError("the score is not defined at σ = 0")
+        return (-eps / sigma).to(posterior.x0_hat.dtype)
     raise ValueError(f"prediction {prediction!r} is not one of {PREDICTIONS}")
+
+
+def clipped(posterior: Posterior, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Posterior:
+    """x0_hat limited to −1 … 1, the range of a picture, and eps_hat derived again.
+
+    Clipping x0_hat alone would leave an eps_hat that no longer makes up x_t.
+    """
+    return to_posterior(posterior.x0_hat.clamp(-1, 1), x_t, "x0", alpha, sigma)
+
+
+def check_time(t: int, T: int) -> None:
+    """Raise a ValueError unless a denoiser can be asked at ``t``: 0 … T − 1."""
+    if not CLEAN < t < T:
+        raise ValueError(f"a denoiser is asked at t = 0 … {T - 1}, not at {t}")
 
 
 class NetworkDenoiser:
@@ -74,15 +143,17 @@ class NetworkDenoiser:
     Parameters
     ----------
     network
-        Called as ``network(x_t, noise_level)`` with (B, C, H, W) and (B,).
+        Called as ``network(x, noise_level)`` with (B, C, H, W) and (B,), where
+        x is x_t brought to α² + σ² = 1.
     schedule
-        Gives ᾱ_t and the noise level that the network is told.
+        Gives α_t, σ_t and the noise level that the network is told.
     prediction
         What the network was trained to predict.
     clip
-        Limit x0_hat to [−1, 1], the range of a picture, and derive eps_hat
-        again so that both still make up x_t.
+        Limit x0_hat to −1 … 1 and derive eps_hat again.
     """
+
+    evaluations = 1
 
     def __init__(
         self,
@@ -99,11 +170,11 @@ class NetworkDenoiser:
     @torch.no_grad()
     def __call__(self, x_t: Tensor, t: int) -> Posterior:
         """Judge ``x_t`` (B, C, H, W) at time t in 0 … T − 1."""
-        level = self.schedule.noise_level(t).to(x_t.dtype).expand(len(x_t))
+        check_time(t, self.schedule.T)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        posterior = to_posterior(self.network(x_t, level), x_t, self.prediction, alpha, sigma)
-        # An infinite guess must not be clipped into a plausible one.
-        if not self.clip or not bool(torch.isfinite(posterior.x0_hat).all()):
-            return posterior
-        x0_hat = posterior.x0_hat.clamp(-1, 1)
-        return to_posterior(x0_hat, x_t, "x0", alpha, sigma)
+        level = self.schedule.noise_level(t).to(x_t.dtype).expand(len(x_t))
+        norm = (alpha**2 + sigma**2).sqrt().to(x_t.dtype)
+        posterior = to_posterior(
+            self.network(x_t / norm, level), x_t, self.prediction, alpha, sigma
+        )
+        return clipped(posterior, x_t, alpha, sigma) if self.clip else posterior

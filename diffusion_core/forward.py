@@ -1,9 +1,10 @@
 r"""The forward process q: from a picture to noise, in steps or in one jump.
 
-    q(x_t | x_s) = N(√(ᾱ_t/ᾱ_s) · x_s,  (1 − ᾱ_t/ᾱ_s) · I)     for s < t
+    q(x_t | x_s) = N((α_t/α_s) · x_s,  (σ_t² − σ_s² · α_t²/α_s²) · I)     for s < t
 
-(Ho et al. 2020, eq. 2 for t = s + 1 and eq. 4 for s = −1; the general case
-follows because Gaussian steps compose.)
+Where variance is preserved that is N(√(ᾱ_t/ᾱ_s) · x_s, (1 − ᾱ_t/ᾱ_s) · I): Ho et
+al. 2020, eq. 2 for t = s + 1 and eq. 4 for s = −1; the general case follows
+because Gaussian steps compose (Kingma et al. 2021, arXiv:2107.00630, eq. 19).
 """
 
 from __future__ import annotations
@@ -27,15 +28,16 @@ def forward_step(x_s: Tensor, s: int, t: int, schedule: Schedule, noise: Tensor)
     """
     if not CLEAN <= s < t:
         raise ValueError(f"cannot noise from s = {s} to t = {t}: t must lie above s ≥ {CLEAN}")
-    kept = schedule.alpha_bar(t) / schedule.alpha_bar(s)
-    return kept.sqrt().to(x_s.dtype) * x_s + (1 - kept).sqrt().to(x_s.dtype) * noise
+    ratio = schedule.alpha(t) / schedule.alpha(s)
+    fresh = (schedule.sigma(t) ** 2 - (ratio * schedule.sigma(s)) ** 2).clamp(min=0).sqrt()
+    return ratio.to(x_s.dtype) * x_s + fresh.to(x_s.dtype) * noise
 
 
 def jump(x_0: Tensor, t: int, schedule: Schedule, eps: Tensor) -> Tensor:
-    """x_t = √ᾱ_t · x_0 + √(1 − ᾱ_t) · ε, without the steps between."""
+    """x_t = α_t · x_0 + σ_t · ε, without the steps between."""
     return forward_step(x_0, CLEAN, t, schedule, eps)
 
 
 def noise_within(x_t: Tensor, x_0: Tensor, t: int, schedule: Schedule) -> Tensor:
-    """The ε for which x_t = √ᾱ_t · x_0 + √(1 − ᾱ_t) · ε; t ≥ 0."""
+    """The ε for which x_t = α_t · x_0 + σ_t · ε; t ≥ 0."""
     return (x_t - schedule.alpha(t).to(x_t.dtype) * x_0) / schedule.sigma(t).to(x_t.dtype)

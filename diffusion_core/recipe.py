@@ -16,8 +16,11 @@ from diffusion_core.pictures import DEFAULT_PICTURE, picture_digest
 from diffusion_core.trajectory import FORMAT
 
 SEED_LIMIT = 2**32
-SCHEDULES = ("linear", "cosine")
-SAMPLERS = ("ddim", "ddpm")
+VP_SCHEDULES = ("linear", "scaled_linear", "cosine", "sigmoid")
+"""Those that preserve variance: x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε."""
+SCHEDULES = (*VP_SCHEDULES, "karras")
+SAMPLERS = ("ddim", "ddpm", "euler", "heun", "dpmpp")
+SPACINGS = ("trailing", "leading", "linspace", "karras")
 
 
 def check_seed(seed: int) -> int:
@@ -42,7 +45,7 @@ def check_name(what: str, name: str, known: tuple[str, ...]) -> str:
 
 
 def check_range(what: str, value: float, low: float, high: float) -> None:
-    """Raise a UsageError unless low ≤ value ≤ high."""
+    """Raise a UsageError unless low ≤ value ≤ high (NaN lies in no range)."""
     if not low <= value <= high:
         raise UsageError(f"{what} = {value} is outside {low} … {high}")
 
@@ -75,7 +78,7 @@ class ForwardRecipe:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        check_name("schedule", self.schedule, SCHEDULES)
+        check_name("schedule", self.schedule, VP_SCHEDULES)
         check_range("T", self.T, 10, 100_000)
         check_range("keep", self.keep, 1, self.T)
         check_range("size", self.size, 8, 512)
@@ -95,8 +98,11 @@ class ReverseRecipe:
         A model that ships, or the path of weights.
     seeds
         One a sample, each 0 … 2³² − 1; a sample is the same in any company.
-    sampler, steps
-        The rule and the number of steps, 1 … T.
+    sampler, eta, steps, spacing
+        The rule (``eta`` is of "ddim", 0 … 1), the number of steps, 1 … T, and
+        which times they visit.
+    keep
+        States that are kept besides x_T, evenly spaced in ln SNR; all by default.
     schedule, T
         The noise schedule and its number of levels, 10 … 100,000.
     """
@@ -104,9 +110,12 @@ class ReverseRecipe:
     model: str = DEFAULT_MODEL
     seeds: tuple[int, ...] = (0,)
     sampler: str = "ddim"
+    eta: float = 0.0
     steps: int = 50
+    spacing: str = "trailing"
     schedule: str = "cosine"
     T: int = 1000
+    keep: int | None = None
 
     def __post_init__(self) -> None:
         if not self.seeds:
@@ -114,7 +123,13 @@ class ReverseRecipe:
         for seed in self.seeds:
             check_seed(seed)
         check_name("sampler", self.sampler, SAMPLERS)
+        check_name("spacing", self.spacing, SPACINGS)
         check_name("schedule", self.schedule, SCHEDULES)
+        check_range("eta", self.eta, 0, 1)
+        if self.eta and self.sampler != "ddim":
+            raise UsageError(f"eta = {self.eta} is for the sampler 'ddim', not {self.sampler!r}")
+        if self.keep is not None:
+            check_range("keep", self.keep, 1, self.steps)
         check_range("T", self.T, 10, 100_000)
         check_range("steps", self.steps, 1, self.T)
 

@@ -1,27 +1,29 @@
 r"""Samplers: from x_t and what the network says of it to x_s, s < t.
 
 A sampler holds no state: ``step`` is given both times, so nothing guesses the
-previous one, and the noise comes from outside, so a run can be replayed with
-the same noise under another sampler.
-
-Every rule here has the form (Song et al. 2021, arXiv:2010.02502, eq. 12)
-
-    x_s = √ᾱ_s · x0_hat + √(1 − ᾱ_s − σ²) · eps_hat + σ · noise
-
-with σ² = η² · (1 − ᾱ_s)/(1 − ᾱ_t) · (1 − ᾱ_t/ᾱ_s).  η = 0 is DDIM; η = 1 is
-the posterior q(x_s | x_t, x_0) that DDPM samples (Ho et al. 2020, eq. 6 and 7).
+previous one; the noise comes from outside, so a run can be replayed with the
+same noise under another sampler; and what a multistep rule remembers is handed
+to it by the loop.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-import torch
 from torch import Tensor
 
-from diffusion_core.denoiser import Posterior
+from diffusion_core.denoiser import Denoiser, Posterior
 from diffusion_core.recipe import SAMPLERS, check_name, check_range
 from diffusion_core.schedule import CLEAN, Schedule
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was said at an earlier time of the same run."""
+
+    t: int
+    posterior: Posterior
 
 
 class Sampler(Protocol):
@@ -31,20 +33,55 @@ class Sampler(Protocol):
         """Whether ``step`` from t to s has to be given fresh noise."""
         ...
 
+    def evaluations(self, t: int, s: int) -> int:
+        """How often a step asks the denoiser, the posterior it is given included."""
+        ...
+
     def step(
-        self, x_t: Tensor, t: int, s: int, posterior: Posterior, noise: Tensor | None = None
+        self,
+        x_t: Tensor,
+        t: int,
+        s: int,
+        posterior: Posterior,
+        noise: Tensor | None = None,
+        *,
+        previous: Evaluation | None = None,
+        denoiser: Denoiser | None = None,
     ) -> Tensor:
-        """x_s (B, C, H, W) from x_t, for −1 ≤ s < t."""
+        """x_s (B, C, H, W) from x_t, for −1 ≤ s < t.
+
+        Parameters
+        ----------
+        posterior
+            What the denoiser says of x_t.
+        noise
+            Standard normal, where ``needs_noise`` says so.
+        previous
+            The evaluation of the step before; multistep rules use it.
+        denoiser
+            For rules that ask again within a step.
+        """
         ...
 
 
+def check_step(t: int, s: int, T: int) -> None:
+    """Raise a ValueError unless −1 ≤ s < t ≤ T − 1."""
+    if not CLEAN <= s < t < T:
+        raise ValueError(f"cannot step from t = {t} to s = {s}: it takes {CLEAN} ≤ s < t ≤ {T - 1}")
+
+
 class DDIM:
-    """Song et al. 2021: deterministic at η = 0, as noisy as DDPM at η = 1.
+    r"""Song et al. 2021 (arXiv:2010.02502), eq. 12: deterministic at η = 0.
+
+        x_s = α_s · x0_hat + √(σ_s² − std²) · eps_hat + std · noise
+        std² = η² · σ_s²/σ_t² · (σ_t² − σ_s² · α_t²/α_s²)
+
+    η = 1 samples the posterior q(x_s | x_t, x0_hat), as DDPM does.
 
     Parameters
     ----------
     schedule
-        Gives ᾱ_t.
+        Gives α_t and σ_t.
     eta
         How much of the posterior's noise is put back at each step, 0 … 1.
     """
@@ -55,15 +92,33 @@ class DDIM:
 
     def posterior_std(self, t: int, s: int) -> Tensor:
         """Standard deviation of the noise put back from t to s; 0 at s = −1."""
-        a_t, a_s = self.schedule.alpha_bar(t), self.schedule.alpha_bar(s)
-        return self.eta * ((1 - a_s) / (1 - a_t) * (1 - a_t / a_s)).clamp(min=0).sqrt()
+        alpha_t, alpha_s = self.schedule.alpha(t), self.schedule.alpha(s)
+        sigma_t, sigma_s = self.schedule.sigma(t), self.schedule.sigma(s)
+        fresh = (sigma_t**2 - (sigma_s * alpha_t / alpha_s) ** 2).clamp(min=0)
+        return self.eta * sigma_s / sigma_t * fresh.sqrt()
+
+    def noise_std(self, t: int, s: int) -> Tensor:
+        """Standard deviation of the noise that is really added."""
+        return self.posterior_std(t, s)
 
     def needs_noise(self, t: int, s: int) -> bool:
         """True unless η = 0 or s is the clean picture."""
         return self.eta > 0 and s != CLEAN
 
+    def evaluations(self, t: int, s: int) -> int:
+        """One."""
+        return 1
+
     def step(
-        self, x_t: Tensor, t: int, s: int, posterior: Posterior, noise: Tensor | None = None
+        self,
+        x_t: Tensor,
+        t: int,
+        s: int,
+        posterior: Posterior,
+        noise: Tensor | None = None,
+        *,
+        previous: Evaluation | None = None,
+        denoiser: Denoiser | None = None,
     ) -> Tensor:
         """x_s by eq. 12; the step to s = −1 returns x0_hat and adds no noise.
 
@@ -72,53 +127,65 @@ class DDIM:
         ValueError
             When s is not below t, or noise is missing where it is needed.
         """
-        if not CLEAN <= s < t:
-            raise ValueError(f"cannot step from t = {t} to s = {s}: s must lie in {CLEAN} … t − 1")
-        a_s, std = self.schedule.alpha_bar(s), self.posterior_std(t, s)
-        towards_x_t = (1 - a_s - std**2).clamp(min=0).sqrt()
-        alpha = a_s.sqrt().to(x_t.dtype)
-        x_s = alpha * posterior.x0_hat + towards_x_t.to(x_t.dtype) * posterior.eps_hat
+        check_step(t, s, self.schedule.T)
+        alpha_s, sigma_s = self.schedule.alpha(s), self.schedule.sigma(s)
+        towards_x_t = (sigma_s**2 - self.posterior_std(t, s) ** 2).clamp(min=0).sqrt()
+        dtype = x_t.dtype
+        x_s = alpha_s.to(dtype) * posterior.x0_hat + towards_x_t.to(dtype) * posterior.eps_hat
         if not self.needs_noise(t, s):
             return x_s
         if noise is None:
             raise ValueError(f"the step from t = {t} to s = {s} needs noise")
-        return x_s + std.to(x_t.dtype) * noise
+        return x_s + self.noise_std(t, s).to(dtype) * noise
+
+
+Variance = Literal["posterior", "beta"]
 
 
 class DDPM(DDIM):
     """Ho et al. 2020: samples the posterior q(x_s | x_t, x0_hat) at every step.
 
-    The variance is β̃, that of the posterior itself (eq. 7).  With every t
-    visited this is algorithm 2 of the paper.
+    With every t visited this is algorithm 2 of the paper.
+
+    Parameters
+    ----------
+    schedule
+        Gives α_t and σ_t.
+    variance
+        "posterior": β̃, that of the posterior (eq. 7), right for data that is
+        one point; "beta": β, that of the forward step, right for data that is
+        standard normal.  The paper saw no difference (section 3.2).
     """
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, variance: Variance = "posterior") -> None:
+        check_name("variance", variance, ("posterior", "beta"))
         super().__init__(schedule, eta=1.0)
+        self.variance = variance
+
+    def noise_std(self, t: int, s: int) -> Tensor:
+        """√β̃ or √β of the step from t to s; 0 at s = −1."""
+        if self.variance == "posterior" or s == CLEAN:
+            return self.posterior_std(t, s)
+        return (1 - self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)).sqrt()
 
 
-def make_sampler(name: str, schedule: Schedule) -> Sampler:
-    """The sampler called ``name`` under ``schedule``.
+def make_sampler(name: str, schedule: Schedule, eta: float = 0.0) -> Sampler:
+    """The sampler called ``name`` under ``schedule``; ``eta`` is for "ddim".
 
     Raises
     ------
     UsageError
-        For an unknown name.
+        For an unknown name, or an η outside 0 … 1.
     """
+    from diffusion_core.ode_samplers import DPMSolverPP2M, Euler, Heun
+
     check_name("sampler", name, SAMPLERS)
-    return {"ddim": DDIM, "ddpm": DDPM}[name](schedule)
-
-
-def sampling_times(T: int, steps: int) -> list[int]:
-    """The times of a run of ``steps`` steps: T − 1 first, −1 last, N + 1 in all.
-
-    Evenly spaced and counted from the noisy end ("trailing", Lin et al. 2024,
-    arXiv:2305.08891), so that a run always starts from pure noise.
-
-    Raises
-    ------
-    UsageError
-        For ``steps`` outside 1 … T.
-    """
-    check_range("steps", steps, 1, T)
-    times = torch.linspace(T, 0, steps + 1, dtype=torch.float64).round().to(torch.int64) - 1
-    return times.tolist()
+    if name == "ddim":
+        return DDIM(schedule, eta)
+    makers: dict[str, type[DDPM | Euler | Heun | DPMSolverPP2M]] = {
+        "ddpm": DDPM,
+        "euler": Euler,
+        "heun": Heun,
+        "dpmpp": DPMSolverPP2M,
+    }
+    return makers[name](schedule)

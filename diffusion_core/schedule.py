@@ -1,25 +1,31 @@
 r"""Noise schedules: how much picture and how much noise x_t holds at time t.
 
-A variance-preserving schedule writes the noisy picture as
+Every schedule writes the noisy picture as
 
-    x_t = √ᾱ_t · x_0 + √(1 − ᾱ_t) · ε,      ε ~ N(0, I)
+    x_t = α_t · x_0 + σ_t · ε,      ε ~ N(0, I)
 
-with ᾱ_t = ∏_{i ≤ t} (1 − β_i).  Time is the papers': t = 0 … T − 1, and −1
-stands for the clean picture (ᾱ = 1).
+The variance-preserving ones have α_t = √ᾱ_t and σ_t = √(1 − ᾱ_t) with
+ᾱ_t = ∏_{i ≤ t} (1 − β_i); the variance-exploding one has α_t = 1 and a growing
+σ_t.  Time is the papers': t = 0 … T − 1, and −1 stands for the clean picture
+(α = 1, σ = 0).
 
-Sources: Ho et al. 2020 (arXiv:2006.11239), eq. 2 and 4, for the linear table;
-Nichol and Dhariwal 2021 (arXiv:2102.09672), eq. 17, for the cosine table.
+Sources: Ho et al. 2020 (arXiv:2006.11239), eq. 2 and 4 (linear); Rombach et al.
+2022 (arXiv:2112.10752, scaled linear); Nichol and Dhariwal 2021
+(arXiv:2102.09672), eq. 17 (cosine); Xu et al. 2022 (arXiv:2203.02923, sigmoid);
+Karras et al. 2022 (arXiv:2206.00364), eq. 5; Lin et al. 2024 (arXiv:2305.08891),
+algorithm 1 (zero terminal SNR).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from diffusion_core.recipe import SCHEDULES, check_name, check_range
+from diffusion_core.errors import UsageError
+from diffusion_core.recipe import SCHEDULES, VP_SCHEDULES, check_name, check_range
 
 CLEAN = -1
 """The time that stands for the clean picture, before any noise."""
@@ -30,72 +36,122 @@ MAX_BETA = 0.999
 
 @dataclass(frozen=True, eq=False)
 class Schedule:
-    """A table of β_t and what follows from it, all in float64.
+    """The weights of picture and noise at every t, in float64.
 
     Parameters
     ----------
     name
         What the schedule is called in recipes and on screen.
-    betas
-        β_t for t = 0 … T − 1, shape (T,), each in (0, 1).
+    alphas, sigmas
+        α_t ≥ 0 and σ_t > 0 for t = 0 … T − 1, shape (T,); σ_t/α_t must rise.
     """
 
     name: str
-    betas: Tensor  # (T,)
+    alphas: Tensor  # (T,)
+    sigmas: Tensor  # (T,)
+    _alpha: Tensor = field(init=False, repr=False)  # (T + 1,), index t + 1: −1 is clean
+    _sigma: Tensor = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        betas = self.betas.to(torch.float64)
-        if betas.ndim != 1 or len(betas) == 0:
-            raise ValueError(f"betas has shape {tuple(betas.shape)}; it must be (T,) with T ≥ 1")
-        if not bool(((betas > 0) & (betas < 1)).all()):
-            raise ValueError(f"betas of {self.name!r} must lie strictly between 0 and 1")
-        table = torch.cat([torch.ones(1, dtype=torch.float64), torch.cumprod(1 - betas, 0)])
-        object.__setattr__(self, "betas", betas)
-        object.__setattr__(self, "_alpha_bar", table)  # index t + 1, so that −1 is clean
+        alphas, sigmas = self.alphas.to(torch.float64), self.sigmas.to(torch.float64)
+        if alphas.ndim != 1 or alphas.shape != sigmas.shape or len(alphas) == 0:
+            raise ValueError(
+                f"alphas {tuple(alphas.shape)} and sigmas {tuple(sigmas.shape)} must both be "
+                "(T,) with T ≥ 1"
+            )
+        if not bool((alphas >= 0).all() and (sigmas > 0).all() and torch.isfinite(sigmas).all()):
+            raise ValueError(f"{self.name!r} needs finite alphas ≥ 0 and sigmas > 0")
+        if not bool((torch.atan2(sigmas, alphas).diff() > 0).all()):
+            raise ValueError(f"the noise of {self.name!r} must grow with t")
+        object.__setattr__(self, "alphas", alphas)
+        object.__setattr__(self, "sigmas", sigmas)
+        clean = torch.tensor([1.0, 0.0], dtype=torch.float64)
+        object.__setattr__(self, "_alpha", torch.cat([clean[:1], alphas]))
+        object.__setattr__(self, "_sigma", torch.cat([clean[1:], sigmas]))
 
-    _alpha_bar: Tensor = None  # type: ignore[assignment]
+    @classmethod
+    def from_alpha_bar(cls, name: str, alpha_bar: Tensor) -> Schedule:
+        """The variance-preserving schedule with this ᾱ_t, (T,), in 0 … 1 and falling."""
+        alpha_bar = alpha_bar.to(torch.float64)
+        return cls(name, alpha_bar.sqrt(), (1 - alpha_bar).sqrt())
+
+    @classmethod
+    def from_betas(cls, name: str, betas: Tensor) -> Schedule:
+        """The variance-preserving schedule with these β_t, (T,), each in (0, 1)."""
+        if not bool(((betas > 0) & (betas < 1)).all()):
+            raise ValueError(f"betas of {name!r} must lie strictly between 0 and 1")
+        return cls.from_alpha_bar(name, torch.cumprod(1 - betas.to(torch.float64), 0))
 
     @property
     def T(self) -> int:
         """Number of noise levels; the last time is T − 1."""
-        return len(self.betas)
+        return len(self.alphas)
 
-    def alpha_bar(self, t: int | Tensor) -> Tensor:
-        """ᾱ_t, the share of x_t's variance that is signal; 1 at t = −1.
+    def _at(self, table: Tensor, t: int | Tensor) -> Tensor:
+        t = torch.as_tensor(t)
+        if bool((t < CLEAN).any()) or bool((t >= self.T).any()):
+            raise IndexError(f"t = {t.tolist()} is outside {CLEAN} … {self.T - 1}")
+        return table[t + 1]
 
-        ``t`` is an integer or a tensor of integers in −1 … T − 1; the result
-        has the shape of ``t`` and is float64.
+    def alpha(self, t: int | Tensor) -> Tensor:
+        """α_t, the weight of the picture in x_t; 1 at t = −1.
+
+        Here and below ``t`` is an integer or a tensor of integers in
+        −1 … T − 1; the result has its shape and is float64.
 
         Raises
         ------
         IndexError
             For a time outside −1 … T − 1.
         """
-        t = torch.as_tensor(t)
-        if bool((t < CLEAN).any()) or bool((t >= self.T).any()):
-            raise IndexError(f"t = {t.tolist()} is outside {CLEAN} … {self.T - 1}")
-        return self._alpha_bar[t + 1]
-
-    def alpha(self, t: int | Tensor) -> Tensor:
-        """√ᾱ_t, the weight of the picture in x_t."""
-        return self.alpha_bar(t).sqrt()
+        return self._at(self._alpha, t)
 
     def sigma(self, t: int | Tensor) -> Tensor:
-        """√(1 − ᾱ_t), the weight of the noise in x_t; 0 at t = −1."""
-        return (1 - self.alpha_bar(t)).sqrt()
+        """σ_t, the weight of the noise in x_t; 0 at t = −1."""
+        return self._at(self._sigma, t)
+
+    def alpha_bar(self, t: int | Tensor) -> Tensor:
+        """ᾱ_t = α_t² / (α_t² + σ_t²), the share of the variance that is signal; 1 at t = −1."""
+        alpha, sigma = self.alpha(t), self.sigma(t)
+        return alpha**2 / (alpha**2 + sigma**2)
+
+    def beta(self, t: int | Tensor) -> Tensor:
+        """β_t = 1 − ᾱ_t/ᾱ_{t−1}, what step t destroys; t in 0 … T − 1."""
+        return 1 - self.alpha_bar(t) / self.alpha_bar(torch.as_tensor(t) - 1)
 
     def snr(self, t: int | Tensor) -> Tensor:
-        """ᾱ_t / (1 − ᾱ_t), the signal-to-noise ratio; infinite at t = −1."""
-        return self.alpha_bar(t) / (1 - self.alpha_bar(t))
+        """α_t² / σ_t², the signal-to-noise ratio; infinite at t = −1."""
+        return (self.alpha(t) / self.sigma(t)) ** 2
+
+    def log_snr(self, t: int | Tensor) -> Tensor:
+        """ln SNR; +∞ at t = −1, −∞ where no signal is left."""
+        return 2 * (self.alpha(t).log() - self.sigma(t).log())
 
     def noise_level(self, t: int | Tensor) -> Tensor:
-        """The angle atan2(√(1 − ᾱ_t), √ᾱ_t) in units of a quarter turn: 0 clean, 1 noise.
+        """The angle atan2(σ_t, α_t) in units of a quarter turn: 0 clean, 1 noise.
 
         This is what the network is told instead of t: the same level means
         the same picture under every schedule, so that one set of weights
         serves them all.  Under the cosine schedule it is almost linear in t.
         """
         return torch.atan2(self.sigma(t), self.alpha(t)) / (math.pi / 2)
+
+    def with_zero_terminal_snr(self) -> Schedule:
+        """The same schedule, stretched so that at T − 1 no signal is left (Lin et al. 2024).
+
+        √ᾱ_t is shifted and scaled so that it ends in 0 and begins as it did.
+        Only a network that predicts v or x0 can start from there.
+
+        Raises
+        ------
+        ValueError
+            For a schedule that is not variance-preserving.
+        """
+        if not bool(torch.allclose(self.alphas**2 + self.sigmas**2, torch.ones(1).double())):
+            raise ValueError(f"{self.name!r} does not preserve variance")
+        first, last = self.alphas[0], self.alphas[-1]
+        stretched = (self.alphas - last) * first / (first - last)
+        return Schedule.from_alpha_bar(f"{self.name}, zero terminal SNR", stretched**2)
 
 
 def linear(T: int = 1000) -> Schedule:
@@ -104,27 +160,76 @@ def linear(T: int = 1000) -> Schedule:
     For another T the betas are scaled by 1000 / T, so that as much signal is
     destroyed in all; unscaled, half the steps would leave a visible picture.
     """
-    scale = 1000 / T
-    betas = torch.linspace(1e-4 * scale, 0.02 * scale, T, dtype=torch.float64)
-    return Schedule("linear", betas.clamp(max=MAX_BETA))
+    return _from_scaled_betas("linear", torch.linspace(1e-4, 0.02, T, dtype=torch.float64))
+
+
+def scaled_linear(T: int = 1000) -> Schedule:
+    """√β rises evenly from √0.00085 to √0.012 at T = 1000, as in Stable Diffusion.
+
+    Scaled to other T like ``linear``.  It ends with √ᾱ = 0.068: more signal
+    than the others leave.
+    """
+    root = torch.linspace(math.sqrt(0.00085), math.sqrt(0.012), T, dtype=torch.float64)
+    return _from_scaled_betas("scaled_linear", root**2)
+
+
+def sigmoid(T: int = 1000) -> Schedule:
+    """β rises from 1e-4 to 0.02 along a sigmoid from −6 to 6 (Xu et al. 2022, GeoDiff).
+
+    Scaled to other T like ``linear``.
+    """
+    rise = torch.sigmoid(torch.linspace(-6, 6, T, dtype=torch.float64))
+    return _from_scaled_betas("sigmoid", 1e-4 + (0.02 - 1e-4) * rise)
+
+
+def _from_scaled_betas(name: str, betas: Tensor) -> Schedule:
+    return Schedule.from_betas(name, (betas * 1000 / len(betas)).clamp(max=MAX_BETA))
 
 
 def cosine(T: int = 1000, offset: float = 0.008) -> Schedule:
     """ᾱ_t falls as a squared cosine (Nichol and Dhariwal 2021, eq. 17), β at most 0.999."""
     u = torch.arange(T + 1, dtype=torch.float64) / T
     f = torch.cos((u + offset) / (1 + offset) * math.pi / 2) ** 2
-    return Schedule("cosine", (1 - f[1:] / f[:-1]).clamp(max=MAX_BETA))
+    return Schedule.from_betas("cosine", (1 - f[1:] / f[:-1]).clamp(max=MAX_BETA))
 
 
-def make_schedule(name: str, T: int = 1000) -> Schedule:
+def karras(
+    T: int = 1000, sigma_min: float = 0.002, sigma_max: float = 80.0, rho: float = 7.0
+) -> Schedule:
+    """α = 1, σ_t rises from ``sigma_min`` to ``sigma_max``, evenly in σ^(1/ρ).
+
+    Variance-exploding (Karras et al. 2022, eq. 5, there from noise to picture).
+    """
+    u = torch.arange(T, dtype=torch.float64) / max(1, T - 1)
+    low, high = sigma_min ** (1 / rho), sigma_max ** (1 / rho)
+    return Schedule("karras", torch.ones(T, dtype=torch.float64), (low + u * (high - low)) ** rho)
+
+
+_MAKERS = {
+    "linear": linear,
+    "scaled_linear": scaled_linear,
+    "cosine": cosine,
+    "sigmoid": sigmoid,
+    "karras": karras,
+}
+
+
+def make_schedule(name: str, T: int = 1000, *, zero_terminal_snr: bool = False) -> Schedule:
     """The schedule called ``name`` with ``T`` levels, 10 … 100,000.
 
     Raises
     ------
     UsageError
-        For an unknown name, or a T outside that range (with fewer levels no
-        schedule ends in noise by steps that each keep some signal).
+        For an unknown name, a T outside that range (with fewer levels no
+        schedule ends in noise by steps that each keep some signal), or zero
+        terminal SNR asked of a schedule that does not preserve variance.
     """
     check_name("schedule", name, SCHEDULES)
     check_range("T", T, 10, 100_000)
-    return {"linear": linear, "cosine": cosine}[name](T)
+    if zero_terminal_snr and name not in VP_SCHEDULES:
+        raise UsageError(
+            f"schedule {name!r} always keeps its signal; zero terminal SNR is for "
+            f"{', '.join(VP_SCHEDULES)}"
+        )
+    schedule = _MAKERS[name](T)
+    return schedule.with_zero_terminal_snr() if zero_terminal_snr else schedule

@@ -39,7 +39,7 @@ from diffusion_core.files import (
     write_text,
 )
 from diffusion_core.grids import save_grid
-from diffusion_core.recipe import check_name, check_seed
+from diffusion_core.recipe import VP_SCHEDULES, check_name, check_seed
 from diffusion_core.schedule import Schedule, make_schedule
 from diffusion_core.training_report import model_card, plot_losses, sample_grid
 from diffusion_core.unet import UNet, UNetConfig
@@ -87,6 +87,7 @@ class TrainingSettings:
                 raise UsageError(f"{name} = {getattr(self, name)} must be at least 1")
         if not 0 < self.learning_rate <= 1:
             raise UsageError(f"learning_rate = {self.learning_rate} is outside (0, 1]")
+        check_name("schedule", self.schedule, VP_SCHEDULES)
         make_schedule(self.schedule, self.timesteps)
 
 

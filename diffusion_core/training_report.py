@@ -10,8 +10,9 @@ from diffusion_core.checkpoints import TrainedModel
 from diffusion_core.denoiser import NetworkDenoiser
 from diffusion_core.files import canonical_json, written_whole
 from diffusion_core.reverse import sample
-from diffusion_core.samplers import DDIM, sampling_times
+from diffusion_core.samplers import DDIM
 from diffusion_core.schedule import Schedule
+from diffusion_core.timesteps import sampling_times
 from diffusion_core.unet import UNetConfig
 
 GRID_SAMPLES = 64
@@ -20,7 +21,7 @@ GRID_STEPS = 50
 
 def sample_grid(denoiser: NetworkDenoiser, schedule: Schedule, config: UNetConfig) -> np.ndarray:
     """Seeds 0 … 63 through DDIM, none of them picked: (64, C, H, W) in −1 … 1."""
-    times = sampling_times(schedule.T, min(GRID_STEPS, schedule.T))
+    times = sampling_times(schedule, min(GRID_STEPS, schedule.T))
     shape = (config.channels, config.size, config.size)
     return sample(denoiser, DDIM(schedule), times, range(GRID_SAMPLES), shape).numpy()
 

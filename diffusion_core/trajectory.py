@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from diffusion_core.files import Facts, read_arrays, write_arrays
 
-FORMAT = "diffusion-lectures trajectory 1"
+FORMAT = "diffusion-lectures trajectory 2"
 
 Floats = NDArray[np.floating[Any]]
 
@@ -30,8 +30,11 @@ class Trajectory:
         (N + 1,) float64, ᾱ at ``timesteps``.
     x0_hat, eps_hat
         (N, B, C, H, W), what the network said of the first N states (reverse).
+    eps_cond, eps_uncond
+        (N, B, C, H, W), the two judgements that guidance made eps_hat of.
     noise
-        (N, B, C, H, W), fresh noise of each step; zero where a step took none.
+        (N, B, C, H, W), fresh noise of each step, zero where a step took none;
+        absent from thinned recordings.
     eps
         (N + 1, B, C, H, W), the ε with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε (forward);
         zero at x_0.
@@ -44,6 +47,8 @@ class Trajectory:
     alpha_bar: NDArray[np.float64]
     x0_hat: Floats | None = None
     eps_hat: Floats | None = None
+    eps_cond: Floats | None = None
+    eps_uncond: Floats | None = None
     noise: Floats | None = None
     eps: Floats | None = None
     facts: Facts = field(default_factory=dict)
@@ -53,7 +58,9 @@ class Trajectory:
         if self.states.ndim != 5:
             raise ValueError(f"states has shape {self.states.shape}; it must be (N+1, B, C, H, W)")
         expected = {"timesteps": (n + 1,), "alpha_bar": (n + 1,), "eps": self.states.shape}
-        expected |= dict.fromkeys(("x0_hat", "eps_hat", "noise"), (n, *self.states.shape[1:]))
+        expected |= dict.fromkeys(
+            ("x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise"), (n, *self.states.shape[1:])
+        )
         for name, shape in expected.items():
             array = getattr(self, name)
             if array is not None and array.shape != shape:
@@ -69,12 +76,12 @@ class Trajectory:
 
     @property
     def signal_weight(self) -> NDArray[np.float64]:
-        """√ᾱ at each state, (N + 1,)."""
+        """√ᾱ at each state, (N + 1,): the weight of x_0 where variance is preserved."""
         return np.sqrt(self.alpha_bar)
 
     @property
     def noise_weight(self) -> NDArray[np.float64]:
-        """√(1 − ᾱ) at each state, (N + 1,)."""
+        """√(1 − ᾱ) at each state, (N + 1,): the weight of ε where variance is preserved."""
         return np.sqrt(1 - self.alpha_bar)
 
     @property
@@ -94,7 +101,7 @@ class Trajectory:
 
     @classmethod
     def load(cls, path: Path) -> Trajectory:
-        """Read a recording.
+        """Read a recording; its arrays are read-only views of the file, mapped into memory.
 
         Raises
         ------

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.pictures import DEFAULT_PICTURE
-from diffusion_core.recipe import SAMPLERS, SCHEDULES, check_name, check_seed
+from diffusion_core.recipe import SAMPLERS, VP_SCHEDULES, check_name, check_seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class SceneOptions:
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
-        check_name("schedule", self.schedule, SCHEDULES)
+        check_name("schedule", self.schedule, VP_SCHEDULES)
         check_name("sampler", self.sampler, SAMPLERS)
         check_name("theme", self.theme, ("dark", "light"))
 

@@ -1,0 +1,198 @@
+"""From a run to a recording: which states are kept, and how exactly.
+
+The rule is stated, and goes into the file: x at the first and the last time is
+always kept, the others by the policy.  What a picture needs may be stored as
+float16; what is exact and what is not is said under ``stored``.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion_core.denoiser import Denoiser
+from diffusion_core.errors import UsageError
+from diffusion_core.files import Facts
+from diffusion_core.reverse import Step, reverse_process
+from diffusion_core.samplers import Sampler
+from diffusion_core.schedule import Schedule
+from diffusion_core.seeds import SampleNoise
+from diffusion_core.trajectory import Trajectory
+
+Report = Callable[[int, int], None]
+"""Called with (steps done, steps in all) while a run goes on."""
+
+RULES = ("log_snr", "t")
+
+
+def silent(done: int, total: int) -> None:
+    """The report of a run that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What of a run is kept.
+
+    Parameters
+    ----------
+    keep
+        States besides the first; all of them when None.
+    rule
+        "log_snr": evenly spaced in ln SNR, where the picture changes evenly;
+        "t": evenly spaced along the run.
+    half
+        Arrays that are stored as float16: 3 decimal digits, enough for a screen.
+    """
+
+    keep: int | None = None
+    rule: str = "log_snr"
+    half: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.keep is not None and self.keep < 1:
+            raise UsageError(f"keep = {self.keep} must be at least 1")
+        if self.rule not in RULES:
+            raise UsageError(f"rule {self.rule!r} is unknown; choose one of: {', '.join(RULES)}")
+
+    def kept(self, times: Sequence[int], schedule: Schedule) -> list[int]:
+        """Which of ``times`` are kept, as rising positions; 0 and the last among them."""
+        last = len(times) - 1
+        if self.keep is None or self.keep >= last:
+            return list(range(last + 1))
+        if self.rule == "t":
+            return sorted({round(last * i / self.keep) for i in range(self.keep + 1)})
+        # The ends of ln SNR are infinite; positions between are spaced by what is finite.
+        position = schedule.log_snr(torch.tensor(times)).numpy()
+        finite = position[np.isfinite(position)]
+        margin = (finite.max() - finite.min()) / max(1, len(finite) - 1)
+        position = np.clip(position, finite.min() - margin, finite.max() + margin)
+        wanted = np.linspace(position[0], position[-1], self.keep + 1)
+        found = [int(np.abs(position - value).argmin()) for value in wanted]
+        return sorted({0, last, *found[1:-1]})
+
+    def said(self, kept: int, total: int) -> str:
+        """The rule in words, for the file."""
+        if kept == total:
+            return f"all {total} states"
+        spaced = "ln SNR" if self.rule == "log_snr" else "t"
+        return (
+            f"{kept} of {total} states, evenly spaced in {spaced}, the first and the last included"
+        )
+
+
+def stored(arrays: dict[str, np.ndarray[Any, Any]], half: Iterable[str]) -> tuple[Any, Facts]:
+    """Arrays as they are kept, and what to say of it."""
+    rounded = {
+        name: array.astype(np.float16) if name in set(half) else array
+        for name, array in arrays.items()
+    }
+    return rounded, {
+        name: f"{array.dtype}{'' if name not in set(half) else ', rounded'}"
+        for name, array in rounded.items()
+    }
+
+
+def environment() -> Facts:
+    """Threads and versions: what the last bits of a run depend on."""
+    return {
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+    }
+
+
+def stack(tensors: Sequence[Tensor]) -> np.ndarray[Any, Any]:
+    """(N, …) from N tensors, on the CPU."""
+    return torch.stack(list(tensors)).cpu().numpy()
+
+
+def record(
+    denoiser: Denoiser,
+    sampler: Sampler,
+    x_T: Tensor,
+    times: Sequence[int],
+    schedule: Schedule,
+    *,
+    noise: SampleNoise | None = None,
+    policy: Policy | None = None,
+    report: Report = silent,
+    facts: Facts | None = None,
+) -> Trajectory:
+    """Run a reverse process and keep of it what the policy says.
+
+    Memory grows with the states that are kept, not with the steps.
+
+    Parameters
+    ----------
+    denoiser, sampler, x_T, times, noise
+        As for ``reverse_process``.
+    schedule
+        Gives ᾱ at ``times``.
+    policy
+        All states, exact, by default.
+    report
+        Told after every step.
+    facts
+        What else the recording should say.
+
+    Raises
+    ------
+    LectureError
+        When the network's output is not finite.
+    """
+    policy = policy or Policy()
+    positions = policy.kept(times, schedule)
+    wanted = set(positions)
+    kept: list[Step] = []
+    states: list[Tensor] = []
+    nfe = 0
+    steps = reverse_process(denoiser, sampler, x_T, times, noise)
+    for done, step in enumerate(steps, 1):
+        if done - 1 in wanted:
+            kept.append(step)
+            states.append(step.x_t)
+        nfe += step.evaluations
+        final = step.x_s
+        report(done, len(times) - 1)
+    states.append(final)
+    arrays = {"states": stack(states), **_said_of(kept)}
+    if len(positions) == len(times):
+        none = torch.zeros_like(x_T)
+        arrays["noise"] = stack([none if step.noise is None else step.noise for step in kept])
+    arrays, precision = stored(arrays, policy.half)
+    at = torch.tensor([times[i] for i in positions])
+    return Trajectory(
+        **arrays,
+        timesteps=at.numpy(),
+        alpha_bar=schedule.alpha_bar(at).numpy(),
+        facts={
+            "nfe": nfe,
+            "schedule": schedule.name,
+            "kept": policy.said(len(positions), len(times)),
+            "stored": precision,
+            **environment(),
+            **(facts or {}),
+        },
+    )
+
+
+def _said_of(steps: Sequence[Step]) -> dict[str, np.ndarray[Any, Any]]:
+    """What the network said at the kept states: x0_hat, eps_hat, and guidance's halves."""
+    arrays = {
+        "x0_hat": stack([step.posterior.x0_hat for step in steps]),
+        "eps_hat": stack([step.posterior.eps_hat for step in steps]),
+    }
+    for name in ("eps_cond", "eps_uncond"):
+        halves = [getattr(step.posterior, name) for step in steps]
+        if all(half is not None for half in halves):
+            arrays[name] = stack(halves)
+    return arrays
