@@ -69,13 +69,17 @@ class Heun(_Deterministic):
     """Euler's step, then again with the mean of both ends' eps_hat: second order.
 
     Karras et al. 2022, algorithm 1 without churn.  It asks the denoiser twice
-    a step, except for the last to s = −1, where there is nothing to ask, and at
-    σ̄ = ∞, where the slope is taken from one end.
+    a step, except for the last to s = −1, where there is nothing to ask, and
+    beyond σ̄ = 1000, where the slope is taken from one end: there x_t holds
+    nothing of the picture, and a step in σ̄ would multiply every error by σ̄.
     """
 
+    FAR = 1000.0
+
     def evaluations(self, t: int, s: int) -> int:
-        """Two; one for the step to the clean picture, and from σ̄ = ∞."""
-        return 1 if s == CLEAN or self.schedule.alpha(t) == 0 else 2
+        """Two; one for the step to the clean picture, and for one from afar."""
+        far = self.schedule.sigma(t) > self.FAR * self.schedule.alpha(t)
+        return 1 if s == CLEAN or far else 2
 
     def step(
         self,
