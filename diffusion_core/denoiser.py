@@ -173,7 +173,7 @@ class NetworkDenoiser:
         check_time(t, self.schedule.T)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         level = self.schedule.noise_level(t).to(x_t.dtype).expand(len(x_t))
-        norm = (alpha**2 + sigma**2).sqrt().to(x_t.dtype)
+        norm = self.schedule.norm(t).to(x_t.dtype)
         posterior = to_posterior(
             self.network(x_t / norm, level), x_t, self.prediction, alpha, sigma
         )

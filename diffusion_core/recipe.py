@@ -103,8 +103,9 @@ class ReverseRecipe:
         which times they visit.
     keep
         States that are kept besides x_T, evenly spaced in ln SNR; all by default.
-    schedule, T
-        The noise schedule and its number of levels, 10 … 100,000.
+    schedule, T, zero_terminal_snr
+        The noise schedule, its number of levels, 10 … 100,000, and whether it is
+        stretched to end without any signal.
     """
 
     model: str = DEFAULT_MODEL
@@ -115,6 +116,7 @@ class ReverseRecipe:
     spacing: str = "trailing"
     schedule: str = "cosine"
     T: int = 1000
+    zero_terminal_snr: bool = False
     keep: int | None = None
 
     def __post_init__(self) -> None:

@@ -77,21 +77,20 @@ def equal_weights_time(schedule: Schedule) -> int:
     return int((schedule.alpha_bar(torch.arange(schedule.T)) <= 0.5).nonzero()[0])
 
 
-def _scale(schedule: Schedule, times: list[int]) -> float:
-    """The standard deviation of pure noise at the first of ``times``."""
-    return 1.0 if schedule.alpha(times[0]) < 0.5 else float(schedule.sigma(times[0]))
+def _schedule(recipe: ReverseRecipe) -> Schedule:
+    return make_schedule(recipe.schedule, recipe.T, zero_terminal_snr=recipe.zero_terminal_snr)
 
 
 @run.register
 def _reverse(recipe: ReverseRecipe, report: Report = silent) -> Trajectory:
-    schedule = make_schedule(recipe.schedule, recipe.T)
+    schedule = _schedule(recipe)
     model = load_model(recipe.model)
     times = sampling_times(schedule, recipe.steps, recipe.spacing)
     noise = SampleNoise(recipe.seeds, model.shape)
     return record(
         model.denoiser(schedule),
         make_sampler(recipe.sampler, schedule, recipe.eta),
-        _scale(schedule, times) * noise.draw(),
+        float(schedule.norm(times[0])) * noise.draw(),
         times,
         schedule,
         noise=noise,
@@ -113,10 +112,10 @@ def draw(recipe: ReverseRecipe) -> np.ndarray:
     LectureError
         When the weights cannot be read, or the network's output is not finite.
     """
-    schedule = make_schedule(recipe.schedule, recipe.T)
+    schedule = _schedule(recipe)
     model = load_model(recipe.model)
     sampler = make_sampler(recipe.sampler, schedule, recipe.eta)
     times = sampling_times(schedule, recipe.steps, recipe.spacing)
-    scale = _scale(schedule, times)
+    scale = float(schedule.norm(times[0]))
     denoiser = model.denoiser(schedule)
     return sample(denoiser, sampler, times, recipe.seeds, model.shape, scale).numpy()

@@ -110,10 +110,13 @@ class Schedule:
         """σ_t, the weight of the noise in x_t; 0 at t = −1."""
         return self._at(self._sigma, t)
 
+    def norm(self, t: int | Tensor) -> Tensor:
+        """√(α_t² + σ_t²): 1 where variance is preserved; the scale of pure noise at t."""
+        return torch.hypot(self.alpha(t), self.sigma(t))
+
     def alpha_bar(self, t: int | Tensor) -> Tensor:
         """ᾱ_t = α_t² / (α_t² + σ_t²), the share of the variance that is signal; 1 at t = −1."""
-        alpha, sigma = self.alpha(t), self.sigma(t)
-        return alpha**2 / (alpha**2 + sigma**2)
+        return (self.alpha(t) / self.norm(t)) ** 2
 
     def beta(self, t: int | Tensor) -> Tensor:
         """β_t = 1 − ᾱ_t/ᾱ_{t−1}, what step t destroys; t in 0 … T − 1."""
