@@ -126,8 +126,11 @@ def from_posterior(
 def clipped(posterior: Posterior, x_t: Tensor, alpha: Tensor, sigma: Tensor) -> Posterior:
     """x0_hat limited to −1 … 1, the range of a picture, and eps_hat derived again.
 
-    Clipping x0_hat alone would leave an eps_hat that no longer makes up x_t.
+    Clipping x0_hat alone would leave an eps_hat that no longer makes up x_t.  An
+    infinite guess is left as it is: it must not be clipped into a plausible one.
     """
+    if not bool(torch.isfinite(posterior.x0_hat).all()):
+        return posterior
     return to_posterior(posterior.x0_hat.clamp(-1, 1), x_t, "x0", alpha, sigma)
 
 

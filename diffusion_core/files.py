@@ -102,7 +102,15 @@ def write_arrays(path: Path, arrays: Arrays, facts: Facts, *, kind: str) -> str:
     """Write arrays and facts to one safetensors file, whole; return their digest.
 
     ``kind`` names the format with its version; reading asks for the same.
+
+    Raises
+    ------
+    ValueError
+        For a type or a name that could not be read again.
     """
+    for name, array in arrays.items():
+        if array.dtype.str not in _TYPES.values() or name.startswith("__"):
+            raise ValueError(f"array {name!r} of type {array.dtype} cannot be kept in a file")
     digest = array_digest(arrays, facts)
     metadata = {"kind": kind, "digest": digest, "facts": canonical_json(facts)}
     content = save(
@@ -165,12 +173,22 @@ def read_arrays(path: Path, *, kind: str) -> tuple[Arrays, Facts, str]:
         }
     except (KeyError, ValueError, TypeError) as error:
         raise DamagedFile(f"{path} is damaged: its header cannot be read ({error})") from error
-    if array_digest(arrays, facts) != metadata["digest"]:
+    # 1e-05 and 1E-05 are one number and one flipped bit apart.
+    same_text = canonical_json(facts) == metadata["facts"]
+    if not same_text or array_digest(arrays, facts) != metadata["digest"]:
         raise DamagedFile(f"{path} is damaged: its content is not what its digest was taken of")
     return arrays, facts, metadata["digest"]
 
 
-_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "U8": "|u1"}
+_TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "I64": "<i8",
+    "I32": "<i4",
+    "U8": "|u1",
+    "BOOL": "|b1",
+}
 
 
 def _view(content: np.ndarray[Any, Any], stored: Mapping[str, Any]) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ import math
 
 from torch import Tensor
 
-from diffusion_core.denoiser import Denoiser, Posterior, to_posterior
+from diffusion_core.denoiser import Denoiser, Posterior
 from diffusion_core.errors import UsageError
 from diffusion_core.schedule import Schedule
 
@@ -54,8 +54,8 @@ class GuidedDenoiser:
         if self.scale == 1:
             eps = with_condition.eps_hat
             return Posterior(with_condition.x0_hat, eps, eps_cond=eps)
-        cond, uncond = with_condition.eps_hat, self.unconditional(x_t, t).eps_hat
-        eps = uncond + self.scale * (cond - uncond)
-        alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        made = to_posterior(eps, x_t, "epsilon", alpha, sigma)
-        return Posterior(made.x0_hat, made.eps_hat, cond, uncond)
+        without = self.unconditional(x_t, t)
+        cond, uncond = with_condition.eps_hat, without.eps_hat
+        # x0_hat by the same rule: equal to (x_t − σ eps_hat)/α, and exact where α is small or 0.
+        x0_hat = without.x0_hat + self.scale * (with_condition.x0_hat - without.x0_hat)
+        return Posterior(x0_hat, uncond + self.scale * (cond - uncond), cond, uncond)

@@ -2,8 +2,8 @@ r"""Samplers of the probability-flow ODE: deterministic, one picture for one noi
 
 With x̄ = x/α and σ̄ = σ/α the flow is dx̄/dσ̄ = eps_hat (Song et al. 2021,
 arXiv:2010.02502, eq. 14; Karras et al. 2022, arXiv:2206.00364, eq. 1): a step is
-a step of an ordinary solver from σ̄_t down to σ̄_s.  At σ̄ = ∞ (zero terminal
-SNR) the step is written in x instead, where it stays finite.
+a step of an ordinary solver from σ̄_t down to σ̄_s.  It is written in x, where it
+stays finite at σ̄ = ∞ (zero terminal SNR).
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ class _Deterministic:
         return 1
 
     def _euler(self, t: int, s: int, x_t: Tensor, eps: Tensor, posterior: Posterior) -> Tensor:
-        """x_s when eps_hat stays ``eps`` on the way; exact to float64 at both ends."""
+        """x_s when eps_hat stays ``eps`` on the way.
+
+        Written as α_s x0_hat + σ_s eps_hat, and what ``eps`` adds: x̄ would be
+        infinite at α_t = 0, and near it float32 would lose what is divided by α_t.
+        """
         check_step(t, s, self.schedule.T)
         alpha_t, sigma_t = self.schedule.alpha(t), self.schedule.sigma(t)
         alpha_s, sigma_s = self.schedule.alpha(s), self.schedule.sigma(s)
-        if alpha_t == 0:
-            # x_t is all noise: x̄ is infinite, but α_s x0_hat + σ_s ε is not.
-            x_s = alpha_s * posterior.x0_hat.to(torch.float64) + sigma_s * eps.to(torch.float64)
-            return x_s.to(x_t.dtype)
-        ratio = alpha_s / alpha_t
-        x_s = ratio * x_t.to(torch.float64) + (sigma_s - ratio * sigma_t) * eps.to(torch.float64)
+        x0_hat, eps_hat = posterior.x0_hat.to(torch.float64), posterior.eps_hat.to(torch.float64)
+        x_s = alpha_s * x0_hat + sigma_s * eps_hat
+        if eps is not posterior.eps_hat:
+            x_s = x_s + (sigma_s - alpha_s / alpha_t * sigma_t) * (eps.to(torch.float64) - eps_hat)
         return x_s.to(x_t.dtype)
 
 

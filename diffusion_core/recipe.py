@@ -7,6 +7,7 @@ of what the recipe names (weights, a picture) and the recording's format.
 
 from __future__ import annotations
 
+import operator
 from dataclasses import asdict, dataclass
 
 from diffusion_core.errors import UsageError
@@ -32,9 +33,7 @@ def check_seed(seed: int) -> int:
         Outside 0 … 2³² − 1: torch takes more, NumPy does not, and a seed
         means one thing throughout.
     """
-    if not 0 <= seed < SEED_LIMIT:
-        raise UsageError(f"seed = {seed} is outside 0 … {SEED_LIMIT - 1}")
-    return seed
+    return check_whole("seed", seed, 0, SEED_LIMIT - 1)
 
 
 def check_name(what: str, name: str, known: tuple[str, ...]) -> str:
@@ -48,6 +47,45 @@ def check_range(what: str, value: float, low: float, high: float) -> None:
     """Raise a UsageError unless low ≤ value ≤ high (NaN lies in no range)."""
     if not low <= value <= high:
         raise UsageError(f"{what} = {value} is outside {low} … {high}")
+
+
+def check_whole(what: str, value: int, low: int, high: int) -> int:
+    """Return ``value`` as an int if it is whole and low ≤ value ≤ high.
+
+    Raises
+    ------
+    UsageError
+        Otherwise; 50.0 is not whole, since it would be filed under another name.
+    """
+    check_range(what, value, low, high)
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UsageError(f"{what} = {value} must be a whole number, {low} … {high}") from None
+
+
+def check_schedule(name: str, T: int, zero_terminal_snr: bool = False) -> int:
+    """Return T if there is a schedule called ``name`` with so many levels.
+
+    Raises
+    ------
+    UsageError
+        For an unknown name, a T outside 10 … 100,000, or zero terminal SNR
+        asked of a schedule that does not preserve variance.
+    """
+    check_name("schedule", name, SCHEDULES)
+    if zero_terminal_snr and name not in VP_SCHEDULES:
+        raise UsageError(
+            f"schedule {name!r} always keeps its signal; zero terminal SNR is for "
+            f"{', '.join(VP_SCHEDULES)}"
+        )
+    return check_whole("T", T, 10, 100_000)
+
+
+def _settle(recipe: object, **values: object) -> None:
+    """Give fields of a frozen recipe the one spelling that its fingerprint is taken of."""
+    for name, value in values.items():
+        object.__setattr__(recipe, name, value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +115,14 @@ class ForwardRecipe:
     keep: int = 250
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
         check_name("schedule", self.schedule, VP_SCHEDULES)
-        check_range("T", self.T, 10, 100_000)
-        check_range("keep", self.keep, 1, self.T)
-        check_range("size", self.size, 8, 512)
+        _settle(
+            self,
+            seed=check_seed(self.seed),
+            T=check_schedule(self.schedule, self.T),
+            keep=check_whole("keep", self.keep, 1, self.T),
+            size=check_whole("size", self.size, 8, 512),
+        )
 
     def inputs(self) -> Facts:
         """Digests of what the recipe names."""
@@ -122,18 +163,21 @@ class ReverseRecipe:
     def __post_init__(self) -> None:
         if not self.seeds:
             raise UsageError("seeds is empty; give at least one")
-        for seed in self.seeds:
-            check_seed(seed)
         check_name("sampler", self.sampler, SAMPLERS)
         check_name("spacing", self.spacing, SPACINGS)
-        check_name("schedule", self.schedule, SCHEDULES)
         check_range("eta", self.eta, 0, 1)
         if self.eta and self.sampler != "ddim":
             raise UsageError(f"eta = {self.eta} is for the sampler 'ddim', not {self.sampler!r}")
+        _settle(
+            self,
+            seeds=tuple(check_seed(seed) for seed in self.seeds),
+            eta=abs(float(self.eta)),  # −0.0 is 0.0
+            T=check_schedule(self.schedule, self.T, self.zero_terminal_snr),
+            zero_terminal_snr=bool(self.zero_terminal_snr),
+            steps=check_whole("steps", self.steps, 1, self.T),
+        )
         if self.keep is not None:
-            check_range("keep", self.keep, 1, self.steps)
-        check_range("T", self.T, 10, 100_000)
-        check_range("steps", self.steps, 1, self.T)
+            _settle(self, keep=check_whole("keep", self.keep, 1, self.steps))
 
     def inputs(self) -> Facts:
         """Digests of what the recipe names."""

@@ -7,6 +7,7 @@ float16; what is exact and what is not is said under ``stored``.
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,8 @@ class Policy:
     keep
         States besides the first; all of them when None.
     rule
-        "log_snr": evenly spaced in ln SNR, where the picture changes evenly;
+        "log_snr": evenly spaced in ln SNR, where the picture changes evenly, as
+        near as the times of the run allow;
         "t": evenly spaced along the run.
     half
         Arrays that are stored as float16: 3 decimal digits, enough for a screen.
@@ -55,8 +57,8 @@ class Policy:
     half: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.keep is not None and self.keep < 1:
-            raise UsageError(f"keep = {self.keep} must be at least 1")
+        if self.keep is not None and not 1 <= self.keep < math.inf:
+            raise UsageError(f"keep = {self.keep} must be at least 1, and finite")
         if self.rule not in RULES:
             raise UsageError(f"rule {self.rule!r} is unknown; choose one of: {', '.join(RULES)}")
 
@@ -73,8 +75,11 @@ class Policy:
         margin = (finite.max() - finite.min()) / max(1, len(finite) - 1)
         position = np.clip(position, finite.min() - margin, finite.max() + margin)
         wanted = np.linspace(position[0], position[-1], self.keep + 1)
-        found = [int(np.abs(position - value).argmin()) for value in wanted]
-        return sorted({0, last, *found[1:-1]})
+        found = np.array([np.abs(position - value).argmin() for value in wanted])
+        # Two that fall on one state are moved apart: towards the picture, then back from its end.
+        order = np.arange(self.keep + 1)
+        found = np.maximum.accumulate(found - order) + order
+        return [int(i) for i in np.minimum(found, last - order[::-1])]
 
     def said(self, kept: int, total: int) -> str:
         """The rule in words, for the file."""
@@ -146,9 +151,13 @@ def record(
 
     Raises
     ------
+    ValueError
+        As ``reverse_process`` does, and for an x_T that is not (B, C, H, W).
     LectureError
         When the network's output is not finite.
     """
+    if x_T.ndim != 4:
+        raise ValueError(f"x_T has shape {tuple(x_T.shape)}; it must be (B, C, H, W)")
     policy = policy or Policy()
     positions = policy.kept(times, schedule)
     wanted = set(positions)

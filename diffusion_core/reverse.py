@@ -63,27 +63,39 @@ def reverse_process(
     Raises
     ------
     ValueError
-        When the times do not fall, x_T is not finite, or noise is missing.
+        When the times do not fall, x_T is not finite, or noise is missing or of
+        another shape than x_T; before the network is asked.
     LectureError
         When the network returns a value that is not finite; says at which t.
     """
     check_times(times)
     if not bool(torch.isfinite(x_T).all()):
         raise ValueError("x_T holds values that are not finite")
+    _check_noise(sampler, x_T, times, noise)
     x_t, previous = x_T, None
     for t, s in itertools.pairwise(times):
         posterior = denoiser(x_t, t)
         _check_finite(posterior.eps_hat, t)
-        fresh = None
-        if sampler.needs_noise(t, s):
-            if noise is None:
-                raise ValueError(f"the step from t = {t} to s = {s} needs noise; give its source")
-            fresh = noise.draw()
+        fresh = noise.draw() if noise is not None and sampler.needs_noise(t, s) else None
         x_s = sampler.step(x_t, t, s, posterior, fresh, previous=previous, denoiser=denoiser)
         _check_finite(x_s, t)
         evaluations = sampler.evaluations(t, s) * denoiser.evaluations
         yield Step(t, s, x_t, posterior, fresh, x_s, evaluations)
         x_t, previous = x_s, Evaluation(t, posterior)
+
+
+def _check_noise(
+    sampler: Sampler, x_T: Tensor, times: Sequence[int], noise: SampleNoise | None
+) -> None:
+    for t, s in itertools.pairwise(times):
+        if not sampler.needs_noise(t, s):
+            continue
+        if noise is None:
+            raise ValueError(f"the step from t = {t} to s = {s} needs noise; give its source")
+        drawn = (len(noise.generators), *noise.shape)
+        if drawn != x_T.shape:
+            raise ValueError(f"the noise has shape {drawn}, x_T has {tuple(x_T.shape)}")
+        return
 
 
 def _check_finite(values: Tensor, t: int) -> None:

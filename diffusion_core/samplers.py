@@ -92,10 +92,13 @@ class DDIM:
 
     def posterior_std(self, t: int, s: int) -> Tensor:
         """Standard deviation of the noise put back from t to s; 0 at s = −1."""
-        alpha_t, alpha_s = self.schedule.alpha(t), self.schedule.alpha(s)
-        sigma_t, sigma_s = self.schedule.sigma(t), self.schedule.sigma(s)
-        fresh = (sigma_t**2 - (sigma_s * alpha_t / alpha_s) ** 2).clamp(min=0)
-        return self.eta * sigma_s / sigma_t * fresh.sqrt()
+        return self.eta * self.schedule.sigma(s) / self.schedule.sigma(t) * self.fresh_std(t, s)
+
+    def fresh_std(self, t: int, s: int) -> Tensor:
+        """√β of the forward step from s to t: √(σ_t² − σ_s² · α_t²/α_s²)."""
+        ratio = self.schedule.alpha(t) / self.schedule.alpha(s)
+        kept = ratio * self.schedule.sigma(s)
+        return (self.schedule.sigma(t) ** 2 - kept**2).clamp(min=0).sqrt()
 
     def noise_std(self, t: int, s: int) -> Tensor:
         """Standard deviation of the noise that is really added."""
@@ -166,7 +169,7 @@ class DDPM(DDIM):
         """√β̃ or √β of the step from t to s; 0 at s = −1."""
         if self.variance == "posterior" or s == CLEAN:
             return self.posterior_std(t, s)
-        return (1 - self.schedule.alpha_bar(t) / self.schedule.alpha_bar(s)).sqrt()
+        return self.fresh_std(t, s)
 
 
 def make_sampler(name: str, schedule: Schedule, eta: float = 0.0) -> Sampler:

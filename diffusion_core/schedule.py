@@ -24,8 +24,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from diffusion_core.errors import UsageError
-from diffusion_core.recipe import SCHEDULES, VP_SCHEDULES, check_name, check_range
+from diffusion_core.recipe import check_schedule
 
 CLEAN = -1
 """The time that stands for the clean picture, before any noise."""
@@ -59,7 +58,8 @@ class Schedule:
                 f"alphas {tuple(alphas.shape)} and sigmas {tuple(sigmas.shape)} must both be "
                 "(T,) with T ≥ 1"
             )
-        if not bool((alphas >= 0).all() and (sigmas > 0).all() and torch.isfinite(sigmas).all()):
+        finite = torch.isfinite(alphas + sigmas).all()
+        if not bool((alphas >= 0).all() and (sigmas > 0).all() and finite):
             raise ValueError(f"{self.name!r} needs finite alphas ≥ 0 and sigmas > 0")
         if not bool((torch.atan2(sigmas, alphas).diff() > 0).all()):
             raise ValueError(f"the noise of {self.name!r} must grow with t")
@@ -89,6 +89,8 @@ class Schedule:
 
     def _at(self, table: Tensor, t: int | Tensor) -> Tensor:
         t = torch.as_tensor(t)
+        if t.is_floating_point():
+            raise IndexError(f"t = {t.tolist()} must be whole, {CLEAN} … {self.T - 1}")
         if bool((t < CLEAN).any()) or bool((t >= self.T).any()):
             raise IndexError(f"t = {t.tolist()} is outside {CLEAN} … {self.T - 1}")
         return table[t + 1]
@@ -227,12 +229,6 @@ def make_schedule(name: str, T: int = 1000, *, zero_terminal_snr: bool = False) 
         schedule ends in noise by steps that each keep some signal), or zero
         terminal SNR asked of a schedule that does not preserve variance.
     """
-    check_name("schedule", name, SCHEDULES)
-    check_range("T", T, 10, 100_000)
-    if zero_terminal_snr and name not in VP_SCHEDULES:
-        raise UsageError(
-            f"schedule {name!r} always keeps its signal; zero terminal SNR is for "
-            f"{', '.join(VP_SCHEDULES)}"
-        )
+    T = check_schedule(name, T, zero_terminal_snr)
     schedule = _MAKERS[name](T)
     return schedule.with_zero_terminal_snr() if zero_terminal_snr else schedule

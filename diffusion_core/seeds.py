@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from diffusion_core.errors import UsageError
 from diffusion_core.recipe import check_seed
 
 
@@ -28,6 +29,8 @@ class SampleNoise:
     def __init__(self, seeds: Sequence[int], shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
         self.generators = [torch.Generator().manual_seed(check_seed(seed)) for seed in seeds]
+        if not self.generators:
+            raise UsageError("seeds is empty; give at least one")
 
     def draw(self) -> Tensor:
         """The next noise, (B, C, H, W) in float32."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 
 from diffusion_core.errors import UsageError
-from diffusion_core.recipe import SPACINGS, check_name, check_range
+from diffusion_core.recipe import SPACINGS, check_name, check_range, check_whole
 from diffusion_core.schedule import CLEAN, Schedule
 
 
@@ -31,27 +31,36 @@ def sampling_times(
         "karras": evenly in (σ/α)^(1/ρ), each brought to the nearest level that
         keeps the times falling.
     rho
-        Of "karras"; the larger, the more steps are near the picture.
+        Of "karras", 1 … 100; the larger, the more steps are near the picture.
 
     Raises
     ------
     UsageError
-        For an unknown spacing, or ``steps`` outside 1 … T.
+        For an unknown spacing, ``steps`` outside 1 … T, or ``rho`` outside 1 … 100.
     """
     T = schedule.T
     check_name("spacing", spacing, SPACINGS)
-    check_range("steps", steps, 1, T)
+    steps = check_whole("steps", steps, 1, T)
+    check_range("rho", rho, 1, 100)
     if spacing == "trailing":
-        times = torch.linspace(T, 0, steps + 1, dtype=torch.float64)[:-1].round().long() - 1
+        times = _rounded(torch.arange(steps, 0, -1) * T, steps) - 1
     elif spacing == "leading":
         times = torch.arange(steps - 1, -1, -1) * (T // steps)
     elif spacing == "linspace":
-        # Counted up from 0 and turned round, so that halves round as diffusers rounds them.
-        times = torch.linspace(0, T - 1, steps, dtype=torch.float64).round().long().flip(0)
-        times = times if steps > 1 else torch.tensor([T - 1])
+        up = torch.arange(steps - 1, -1, -1)
+        times = _rounded(up * (T - 1), steps - 1) if steps > 1 else torch.tensor([T - 1])
     else:
         times = _karras(schedule, steps, rho)
     return [*times.tolist(), CLEAN]
+
+
+def _rounded(over: torch.Tensor, under: int) -> torch.Tensor:
+    """over / under to the nearest whole number, a half to the even one, exactly.
+
+    In floating point a half falls on either side, one level off.
+    """
+    whole, rest = over // under, over % under
+    return whole + ((2 * rest > under) | ((2 * rest == under) & (whole % 2 == 1)))
 
 
 def _karras(schedule: Schedule, steps: int, rho: float) -> torch.Tensor:
