@@ -84,6 +84,8 @@ class NetworkDenoiser:
         again so that both still make up x_t.
     """
 
+    TOGETHER = 4
+
     def __init__(
         self,
         network: nn.Module,
@@ -99,11 +101,23 @@ class NetworkDenoiser:
     @torch.no_grad()
     def __call__(self, x_t: Tensor, t: int) -> Posterior:
         """Judge ``x_t`` (B, C, H, W) at time t in 0 … T − 1."""
-        level = self.schedule.noise_level(t).to(x_t.dtype).expand(len(x_t))
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
-        posterior = to_posterior(self.network(x_t, level), x_t, self.prediction, alpha, sigma)
+        output = self._evaluate(x_t, self.schedule.noise_level(t).to(x_t.dtype))
+        posterior = to_posterior(output, x_t, self.prediction, alpha, sigma)
         # An infinite guess must not be clipped into a plausible one.
         if not self.clip or not bool(torch.isfinite(posterior.x0_hat).all()):
             return posterior
         x0_hat = posterior.x0_hat.clamp(-1, 1)
         return to_posterior(x0_hat, x_t, "x0", alpha, sigma)
+
+    def _evaluate(self, x_t: Tensor, level: Tensor) -> Tensor:
+        """The network's output, always computed in batches of ``TOGETHER``.
+
+        The last bits of a convolution depend on the size of the batch, and a
+        run carries them on; so a sample is the same bit for bit in any company.
+        """
+        missing = -len(x_t) % self.TOGETHER
+        padded = torch.cat([x_t, x_t.new_zeros(missing, *x_t.shape[1:])])
+        levels = level.expand(self.TOGETHER)
+        outputs = [self.network(part, levels) for part in padded.split(self.TOGETHER)]
+        return torch.cat(outputs)[: len(x_t)]
