@@ -97,6 +97,22 @@ def test_the_network_is_told_the_level_of_each_picture() -> None:
     assert torch.allclose(network.told[0], torch.tensor(0.5), atol=2e-3)
 
 
+@pytest.mark.parametrize("count", [1, 3, 4, 5, 11])
+def test_batches_of_one_size_give_each_picture_its_own_answer(count: int) -> None:
+    sizes: list[int] = []
+
+    class Doubles(nn.Module):
+        def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
+            sizes.append(len(x))
+            return 2 * x
+
+    x_t = torch.arange(count * 4.0).reshape(count, 1, 2, 2)
+    schedule = make_schedule("cosine")
+    posterior = NetworkDenoiser(Doubles(), schedule, "epsilon", clip=False)(x_t, 500)
+    assert torch.equal(posterior.eps_hat, 2 * x_t)
+    assert set(sizes) == {NetworkDenoiser.TOGETHER}
+
+
 def test_no_gradient_is_kept() -> None:
     network = Says(torch.ones(SHAPE, requires_grad=True))
     posterior = NetworkDenoiser(network, make_schedule("cosine"))(normal(0), 5)

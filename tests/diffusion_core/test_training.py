@@ -408,7 +408,8 @@ class TestResuming:
         assert {path: path.read_bytes() for path in before} == before
 
 
-# Trains, and dies as it is told: after a step, or as it is about to publish a file.
+# Trains, and dies as it is told: after a step, or as it is about to publish a file
+# for the first time or a later one.
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -417,23 +418,25 @@ torch.set_num_threads(1)
 import pytest
 from tests.diffusion_core.test_training import leave_out_pictures, start
 leave_out_pictures(pytest.MonkeyPatch())
-output, fate = Path(sys.argv[1]), sys.argv[2]
+output, (what, number) = Path(sys.argv[1]), sys.argv[2].split()
+published = []
 replace = Path.replace
 
 def die_instead(self, target):
-    if Path(target).name == fate:
+    published.append(Path(target).name)
+    if published[-1] == what and published.count(what) == int(number):
         os.kill(os.getpid(), signal.SIGKILL)
     return replace(self, target)
 
 Path.replace = die_instead
 for progress in start(output).run():
-    if fate == f"step {progress.step}":
+    if (what, number) == ("step", str(progress.step)):
         os.kill(os.getpid(), signal.SIGKILL)
 print("finished")
 """
 
 
-FATES = ("step 7", "step-000010.safetensors", "step-000020.safetensors", "weights.safetensors")
+FATES = ("step 7", "step-000010.safetensors 1", "loss.csv 4", "weights.safetensors 1")
 
 
 @pytest.fixture(scope="module")
