@@ -16,7 +16,7 @@ import click
 import cloup
 
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
-from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
+from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES, check_seed
 from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
 from scenes.options import OPTION_NAMES, SceneOptions
 
@@ -83,12 +83,22 @@ def main() -> NoReturn:
     except LectureError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"error: {one_line(error)}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
+
+
+def one_line(error: click.ClickException) -> str:
+    """What click has to say of a wrong use, and where to read on."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    context = getattr(error, "ctx", None)
+    return f"{message}; see {context.command_path} --help" if context else message
 
 
 def settings() -> dict[str, Any]:
@@ -103,7 +113,14 @@ def settings() -> dict[str, Any]:
     unknown = sorted(set(found) - known)
     if unknown:
         raise UsageError(f"{SETTINGS} sets {unknown[0]!r}; it may set {', '.join(sorted(known))}")
-    return dict.fromkeys(cli.commands, found)
+    for name, value in found.items():
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise UsageError(f"{SETTINGS} sets {name!r} to {value!r}; a text or a number is taken")
+    # As text, so that each value is read as it would be from the command line.
+    texts = {name: str(value) for name, value in found.items()}
+    # A folder for videos is no place for GIFs, samples or a training run.
+    elsewhere = {name: text for name, text in texts.items() if name != "output"}
+    return {name: texts if name in ("scene", "lecture") else elsewhere for name in cli.commands}
 
 
 @contextmanager
@@ -129,16 +146,18 @@ def report(facts: dict[str, Any], as_json: bool, *lines: str) -> None:
             click.echo(line)
 
 
-@cloup.group(context_settings={"help_option_names": ["-h", "--help"]})
+EXAMPLES = """\b
+Examples:
+  render.py lecture introduction        a narrated lecture
+  render.py scene reverse_process       one scene of it
+  render.py list                        what there is
+"""
+
+
+@cloup.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXAMPLES)
 @cloup.version_option(package_name="diffusion-lectures")
 def cli() -> None:
-    r"""Lecture animations about diffusion models, made from real runs.
-
-    \b
-    render.py lecture introduction        a narrated lecture
-    render.py scene reverse_process       one scene of it
-    render.py list                        what there is
-    """
+    """Lecture animations about diffusion models, made from real runs."""
 
 
 @cli.command("list")
@@ -368,7 +387,7 @@ def train_command(
 @STEPS
 @SCHEDULE
 @MODEL
-@OUTPUT
+@cloup.option("--output", type=click.Path(path_type=Path), help="The PNG.")
 @JSON
 def sample_command(
     count: int,
@@ -385,7 +404,7 @@ def sample_command(
     from diffusion_core.recipe import ReverseRecipe
     from studio.production import MEDIA, check_writable
 
-    seeds = tuple((seed + i) % SEED_LIMIT for i in range(count))
+    seeds = tuple((check_seed(seed) + i) % SEED_LIMIT for i in range(count))
     recipe = ReverseRecipe(
         model=model, seeds=seeds, sampler=sampler, steps=steps, schedule=schedule
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from diffusion_core.errors import LectureError, MissingRequirement
@@ -63,30 +65,52 @@ def mnist(part: str = "train", *, data_dir: Path | None = None) -> ImageSet:
     """
     if part not in ("train", "test"):
         raise ValueError(f"part {part!r} is neither 'train' nor 'test'")
-    MNIST = import_torchvision().datasets.MNIST
     places = data_dirs(data_dir)
     for place in places:
         try:
-            found = MNIST(root=str(place), train=part == "train", download=False)
-        except RuntimeError:
-            continue  # torchvision's way to say that it is not there
-        return ImageSet(f"mnist/{part}", found.data[:, None])
-    return ImageSet(f"mnist/{part}", _download_mnist(places[-1], part).data[:, None])
+            return _read_mnist(place, part)
+        except _UNREADABLE:
+            continue
+    return _download_mnist(places[-1], part)
 
 
-def _download_mnist(place: Path, part: str):  # type: ignore[no-untyped-def]
-    import shutil
+_UNREADABLE = (RuntimeError, ValueError, AssertionError)
+"""What torchvision raises where MNIST is not, and where its files are cut short."""
 
+
+def _read_mnist(place: Path, part: str, *, download: bool = False) -> ImageSet:
     MNIST = import_torchvision().datasets.MNIST
+    found = MNIST(root=str(place), train=part == "train", download=download)
+    return ImageSet(f"mnist/{part}", found.data[:, None])
+
+
+def _download_mnist(place: Path, part: str) -> ImageSet:
+    """Download MNIST aside, then move it to its place file by file.
+
+    torchvision unpacks in place, and takes for whole whatever a killed
+    download left there.
+    """
+    aside = place / "MNIST.partial"
     try:
         place.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(place).free < SPACE_FOR_MNIST:
             raise LectureError(f"{place} has less than 200 MB free, which MNIST needs")
-        return MNIST(root=str(place), train=part == "train", download=True)
-    except (OSError, RuntimeError) as error:
+        with FileLock(place / "MNIST.lock"):
+            shutil.rmtree(aside, ignore_errors=True)
+            try:
+                images = _read_mnist(aside, part, download=True)
+                raw = place / "MNIST" / "raw"
+                raw.mkdir(parents=True, exist_ok=True)
+                for file in (aside / "MNIST" / "raw").iterdir():
+                    file.replace(raw / file.name)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        return images
+    except (OSError, *_UNREADABLE) as error:
+        reason = str(error).strip().rpartition("\n")[2]  # torchvision tells of every mirror
         raise MissingRequirement(
-            f"MNIST is not in {place} and cannot be downloaded ({error}); put its four files "
-            f"into {place / 'MNIST' / 'raw'}, or name the folder that holds MNIST/raw "
+            f"MNIST is not whole in {place} and cannot be downloaded ({reason}); put its four "
+            f"files into {place / 'MNIST' / 'raw'}, or name the folder that holds MNIST/raw "
             "with --data-dir"
         ) from error
 

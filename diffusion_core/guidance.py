@@ -25,7 +25,7 @@ class GuidedDenoiser:
     conditional, unconditional
         What judges with the condition, and without it.
     schedule
-        Gives α_t and σ_t.
+        The schedule of both; who drives the run can see that it is the same.
     scale
         g ≥ 0.  At g = 1 only the conditional one is asked.
     """

@@ -28,7 +28,7 @@ def weights_path(name: str) -> Path:
         return WEIGHTS / f"{name}.safetensors"
     if not name.endswith(".safetensors"):
         raise UsageError(
-            f"model {name!r} neither ships ({', '.join(shipped)} does) nor is it "
-            "the path of a .safetensors file"
+            f"model {name!r} is unknown; choose one of: {', '.join(shipped)}, "
+            "or give the path of a .safetensors file"
         )
     return Path(name)

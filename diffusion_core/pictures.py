@@ -72,15 +72,15 @@ def _read(path: Path) -> Image.Image:
             # Of large pictures Pillow only warns up to twice its own limit, and decodes
             # all the same; of damage it warns before it gives up, or where it need not.
             warnings.simplefilter("ignore")
-            opened = Image.open(path, formats=FORMATS)
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                raise LectureError(
-                    f"picture {path} has {width}×{height} pixels; at most "
-                    f"{MAX_PIXELS // 10**6} million are taken: make it smaller first"
-                )
-            opened.load()
-            return _to_rgb(ImageOps.exif_transpose(opened))
+            with Image.open(path, formats=FORMATS) as opened:
+                width, height = opened.size
+                if width * height > MAX_PIXELS:
+                    raise LectureError(
+                        f"picture {path} has {width}×{height} pixels; at most "
+                        f"{MAX_PIXELS // 10**6} million are taken: make it smaller first"
+                    )
+                opened.load()
+                return _to_rgb(ImageOps.exif_transpose(opened))
     except Image.DecompressionBombError:
         raise LectureError(
             f"picture {path} has far more than {MAX_PIXELS // 10**6} million pixels, the most "

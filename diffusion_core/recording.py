@@ -20,6 +20,7 @@ from torch import Tensor
 from diffusion_core.denoiser import Denoiser
 from diffusion_core.errors import UsageError
 from diffusion_core.files import Facts
+from diffusion_core.recipe import check_name
 from diffusion_core.reverse import Step, reverse_process
 from diffusion_core.samplers import Sampler
 from diffusion_core.schedule import Schedule
@@ -30,6 +31,7 @@ Report = Callable[[int, int], None]
 """Called with (steps done, steps in all) while a run goes on."""
 
 RULES = ("log_snr", "t")
+ROUNDABLE = ("states", "x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise")
 
 
 def silent(done: int, total: int) -> None:
@@ -61,6 +63,9 @@ class Policy:
             raise UsageError(f"keep = {self.keep} must be at least 1, and finite")
         if self.rule not in RULES:
             raise UsageError(f"rule {self.rule!r} is unknown; choose one of: {', '.join(RULES)}")
+
+        for name in self.half:
+            check_name("half", name, ROUNDABLE)
 
     def kept(self, times: Sequence[int], schedule: Schedule) -> list[int]:
         """Which of ``times`` are kept, as rising positions; 0 and the last among them."""

@@ -124,6 +124,11 @@ class Schedule:
         """β_t = 1 − ᾱ_t/ᾱ_{t−1}, what step t destroys; t in 0 … T − 1."""
         return 1 - self.alpha_bar(t) / self.alpha_bar(torch.as_tensor(t) - 1)
 
+    @property
+    def betas(self) -> Tensor:
+        """β_t for t = 0 … T − 1, (T,)."""
+        return self.beta(torch.arange(self.T))
+
     def snr(self, t: int | Tensor) -> Tensor:
         """α_t² / σ_t², the signal-to-noise ratio; infinite at t = −1."""
         return (self.alpha(t) / self.sigma(t)) ** 2

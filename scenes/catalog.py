@@ -154,8 +154,9 @@ LECTURES = {
 def _find(what: str, name: str, entries: Mapping[str, Entry]) -> Entry:
     if name in entries:
         return entries[name]
-    near = difflib.get_close_matches(name, entries, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(entries)}"
+    shown = [key for key, entry in entries.items() if not getattr(entry, "card", False)]
+    near = difflib.get_close_matches(name, shown, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(shown)}"
     raise UsageError(f"{what} {name!r} is unknown; {hint}")
 
 

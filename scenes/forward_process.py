@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 from manim import (
-    DOWN,
     LEFT,
     RIGHT,
     UP,
@@ -166,13 +165,11 @@ class ForwardProcess(LectureScene):
 
     def ask(self) -> None:
         """The picture, alone."""
-        run = self.forward
         with self.beat("Take a picture. The forward process destroys it, a little at a time."):
             self.place_alone()
             self.appear(self.heading("How does a picture become noise?"))
             self.appear(self.total.tile, self.total.border, self.total.words)
             self.appear(self.axis, seconds=0.6)
-        assert run.timesteps[0] == -1
 
     def place_alone(self) -> None:
         """Put the noisy picture into the middle of the stage."""
@@ -283,4 +280,4 @@ class ForwardProcess(LectureScene):
                 Indicate(self.total.border, color=self.theme.noise, scale_factor=1.04),
                 run_time=1.2,
             )
-        self.play(FadeOut(Group(*self.mobjects), shift=DOWN * 0), run_time=0.6)
+        self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)

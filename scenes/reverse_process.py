@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from manim import (
     RIGHT,
-    UP,
     Arrow,
     FadeIn,
     FadeOut,
@@ -186,9 +185,7 @@ class ReverseProcess(LectureScene):
         run, theme = self.reverse, self.theme
         mosaic = self.build_mosaic(run)
         self.play(
-            FadeOut(
-                Group(self.named, self.guessed, self.arrows, self.formula, self.seen), shift=UP * 0
-            ),
+            FadeOut(Group(self.named, self.guessed, self.arrows, self.formula, self.seen)),
             self.playhead.animate.set_value(0),
             run_time=0.8,
         )

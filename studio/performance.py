@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from manim import tempconfig
 from manim.renderer.cairo_renderer import CairoRenderer
 from manim.scene.scene_file_writer import SceneFileWriter
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from diffusion_core.files import written_whole
 from diffusion_core.trajectory import Trajectory
@@ -25,6 +27,10 @@ from scenes.stage.lecture_scene import LectureScene, SceneInputs
 from studio.job import Job, write_chapter
 from studio.quality import Quality
 from studio.workspace import scratch
+
+# manim's progress bars, even unseen, would take a lock between processes, a
+# semaphore that a worker which is ended leaves behind.
+tqdm.set_lock(threading.RLock())
 
 ENCODER = {
     "preset": "veryfast",

@@ -19,7 +19,7 @@ from multiprocessing.queues import Queue
 from pathlib import Path
 from typing import Any
 
-from diffusion_core.errors import DamagedFile, LectureError, MissingRequirement
+from diffusion_core.errors import LectureError, MissingRequirement
 from diffusion_core.files import digest_of
 from diffusion_core.places import ROOT, cache_dir
 from diffusion_core.store import Recording
@@ -189,12 +189,27 @@ def render_scenes(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Let signals that end us wait; processes that start meanwhile begin without them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    """Let a request to end wait until the workers have started.
+
+    A worker that starts meanwhile inherits that it is not disturbed.  This
+    thread's mask alone is not enough for us: the signal then takes another one.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    waiting: list[int] = []
+    handlers = {
+        stop: signal.signal(stop, lambda number, frame: waiting.append(number)) for stop in STOPS
+    }
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for stop, handler in handlers.items():
+            signal.signal(stop, handler)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> dict[Path, Chapter]:
@@ -207,12 +222,11 @@ def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> dict[Path,
             initializer=_begin_worker,
             initargs=(events,),
         ) as pool:
-            with _undisturbed():
-                futures = {pool.submit(_work, job): job for job in jobs}
             try:
+                with _undisturbed():
+                    futures = {pool.submit(_work, job): job for job in jobs}
                 _watch(futures, events, progress)
             except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
                 for process in multiprocessing.active_children():
                     process.terminate()
                 raise
@@ -225,15 +239,21 @@ def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> dict[Path,
 def _watch(futures: dict[Future[Chapter], Job], events: Queue[Event], progress: Progress) -> None:
     """Pass events on until every scene is done or one has failed."""
     pending: set[Future[Any]] = set(futures)
+    finished: set[str] = set()
     while pending:
         done, pending = wait(pending, timeout=0.1)
         while True:
             try:
-                progress(*events.get_nowait())
+                event = events.get_nowait()
             except queue.Empty:
                 break
+            if event[1] not in finished:
+                progress(*event)
         for future in done:
+            scene = futures[future].scene
             _result(future, futures[future])
+            progress(Stage.RENDERING, scene, 1, 1)  # its own last word may still be on the way
+            finished.add(scene)
 
 
 def _result(future: Future[Chapter], job: Job) -> Chapter:
