@@ -27,6 +27,7 @@ SETTINGS = Path("diffusion-lectures.toml")
 QUALITY_NAMES = ("draft", "medium", "high", "4k")
 VOICE_NAMES = ("espeak", "silent")
 USUAL = SceneOptions()
+USUAL_GUIDANCE = 2.0
 
 Command = Callable[..., Any]
 
@@ -44,6 +45,16 @@ MODEL = option("--model", default=USUAL.model, help="A model that ships, or weig
 SAMPLER = option("--sampler", type=click.Choice(SAMPLERS), default=USUAL.sampler)
 STEPS = option("--steps", type=int, default=USUAL.steps, help="Steps of the sampler.")
 SCHEDULE = option("--schedule", type=click.Choice(VP_SCHEDULES), default=USUAL.schedule)
+PROMPT = option("--prompt", default="", help='What is asked for, e.g. "a bold seven".')
+GUIDANCE = option(
+    "--guidance", type=float, help=f"Guidance scale; 1 is none, {USUAL_GUIDANCE:g} with a prompt."
+)
+CHECKPOINT = cloup.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights, a training's checkpoint or its folder; instead of --model.",
+)
+DATA_DIR = option("--data-dir", type=click.Path(path_type=Path), help="Where datasets are kept.")
 JSON = cloup.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 QUIET = cloup.option("--quiet", is_flag=True, help="Show no progress.")
 RUN = cloup.option_group(
@@ -336,17 +347,41 @@ def record_command(name: str, as_json: bool, quiet: bool, **chosen: Any) -> None
 @cli.command("train")
 @cloup.option_group(
     "What is learnt",
-    option("--dataset", type=click.Choice(["mnist"]), default="mnist"),
-    option("--data-dir", type=click.Path(path_type=Path), help="The folder that holds MNIST/raw."),
-    cloup.option("--limit", type=click.IntRange(1), help="Use only so many of the pictures."),
+    cloup.option(
+        "--dataset",
+        default="mnist",
+        show_default=True,
+        help="mnist, fashion-mnist, cifar10, or a folder of pictures.",
+    ),
+    DATA_DIR,
+    cloup.option("--limit", type=click.IntRange(2), help="Use only so many of the pictures."),
+    cloup.option("--size", type=int, help="Pixels a side for the pictures of a folder (32)."),
+    cloup.option(
+        "--words/--no-words",
+        default=True,
+        show_default=True,
+        help="Teach what the pictures show, where that is known.",
+    ),
+)
+@cloup.option_group(
+    "How long",
+    cloup.option("--minutes", type=float, help="Train so long."),
+    cloup.option("--epochs", type=int, help="Or pass over the pictures so often (20)."),
+    constraint=cloup.constraints.mutually_exclusive,
 )
 @cloup.option_group(
     "How",
-    cloup.option("--epochs", type=int, default=20, show_default=True),
     cloup.option("--batch-size", type=int, default=128, show_default=True),
     cloup.option("--learning-rate", type=float, default=2e-3, show_default=True),
     cloup.option("--timesteps", type=int, default=1000, show_default=True),
     SCHEDULE,
+    cloup.option(
+        "--precision",
+        type=click.Choice(["auto", "float32", "bfloat16"]),
+        default="auto",
+        show_default=True,
+        help="auto takes the faster one.",
+    ),
     SEED,
     cloup.option("--sample-every", type=int, default=1000, show_default=True, help="Steps."),
     cloup.option("--checkpoint-every", type=int, default=500, show_default=True, help="Steps."),
@@ -358,6 +393,8 @@ def train_command(
     dataset: str,
     data_dir: Path | None,
     limit: int | None,
+    size: int | None,
+    words: bool,
     output: Path | None,
     as_json: bool,
     quiet: bool,
@@ -365,57 +402,173 @@ def train_command(
 ) -> None:
     """Train the tiny model; the same command again resumes where it was.
 
-    The folder of the run receives checkpoints, sample grids at fixed seeds, the
-    loss as CSV and PNG, and in the end weights.safetensors with a model card.
+    A folder may hold pictures, pictures in a folder for each class, or pictures
+    and captions.csv (file, caption).  The folder of the run receives
+    checkpoints, sample grids at fixed seeds and prompts, the loss as CSV and
+    PNG, and in the end weights.safetensors with a model card.
     """
     from diffusion_core.training import TrainingSettings, start
     from studio.display import show_training
     from studio.production import MEDIA
 
-    chosen = TrainingSettings(**settings)
-    folder = output or MEDIA / "training" / f"{dataset}-seed{chosen.seed}"
-    run = start(dataset, chosen, folder, data_dir=data_dir, limit=limit)
-    show_training(run.run(), quiet=quiet)
+    chosen = TrainingSettings(**{k: v for k, v in settings.items() if v is not None})
+    folder = output or MEDIA / "training" / f"{Path(dataset).resolve().name}-seed{chosen.seed}"
+    run = start(dataset, chosen, folder, data_dir=data_dir, limit=limit, size=size, words=words)
+    show_training(run.run(), quiet=quiet or not run.processes.main)
+    if not run.processes.main:
+        return
     facts = {"weights": str(run.weights), "loss": run.final_loss(), "seconds": run.seconds}
     report(facts, as_json, f"{run.weights} (loss {facts['loss']:.4f})")
 
 
 @cli.command("sample")
 @cloup.option("--n", "count", type=click.IntRange(1, 4096), default=64, show_default=True)
+@PROMPT
+@GUIDANCE
 @SEED
 @SAMPLER
 @STEPS
 @SCHEDULE
 @MODEL
+@CHECKPOINT
+@cloup.option(
+    "--intermediate",
+    type=click.Choice(["strip", "pictures"]),
+    help="Also write what lies on the way: as one strip, or as a grid for each time.",
+)
+@cloup.option(
+    "--states",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="So many of them, besides the noise.",
+)
 @cloup.option("--output", type=click.Path(path_type=Path), help="The PNG.")
 @JSON
 def sample_command(
     count: int,
+    prompt: str,
+    guidance: float | None,
     seed: int,
     sampler: str,
     steps: int,
     schedule: str,
     model: str,
+    checkpoint: Path | None,
+    intermediate: str | None,
+    states: int,
     output: Path | None,
     as_json: bool,
 ) -> None:
     """Draw samples from a model and write them as one PNG; the first has the asked seed."""
-    from diffusion_core.grids import save_grid
     from diffusion_core.recipe import ReverseRecipe
     from studio.production import MEDIA, check_writable
 
+    name = str(checkpoint) if checkpoint else model
     seeds = tuple((check_seed(seed) + i) % SEED_LIMIT for i in range(count))
     recipe = ReverseRecipe(
-        model=model, seeds=seeds, sampler=sampler, steps=steps, schedule=schedule
+        model=name,
+        seeds=seeds,
+        prompt=prompt,
+        guidance=guidance if guidance is not None else (USUAL_GUIDANCE if prompt else 1.0),
+        sampler=sampler,
+        steps=steps,
+        schedule=schedule,
+        keep=min(states, steps),
     )
-    path = output or MEDIA / "samples" / f"{Path(model).stem}-seed{seed}-{sampler}{steps}.png"
+    path = output or MEDIA / "samples" / f"{Path(name).stem}-seed{seed}-{sampler}{steps}.png"
     if path.suffix.lower() != ".png":
         raise UsageError(f"--output {path} must end in .png")
     check_writable(path)
-    from diffusion_core.runs import draw
+    from diffusion_core.sheets import write_samples
 
-    save_grid(path, draw(recipe), scale=3)
-    report({"picture": str(path), "seeds": [seeds[0], seeds[-1]]}, as_json, str(path))
+    written = write_samples(recipe, path, intermediate)
+    facts = {
+        "picture": str(path),
+        "intermediate": [str(more) for more in written.intermediate],
+        "seeds": [seeds[0], seeds[-1]],
+        "prompt": recipe.prompt,
+        "guidance": recipe.guidance,
+        "nfe": written.nfe,
+    }
+    report(facts, as_json, str(path), *(str(more) for more in written.intermediate[:1]))
+
+
+def ways(context: click.Context, parameter: click.Parameter, value: str) -> Any:
+    """SAMPLER:STEPS, several with commas between."""
+    found = [part.strip().partition(":") for part in value.split(",")]
+    if not all(name in SAMPLERS and steps.isdigit() for name, _, steps in found):
+        raise click.BadParameter(
+            f"{value!r} is not SAMPLER:STEPS,…, for example ddim:20,dpmpp:20; "
+            f"samplers: {', '.join(SAMPLERS)}"
+        )
+    return [(name, int(steps)) for name, _, steps in found]
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Numbers with commas between."""
+    if value is None:
+        return None
+    try:
+        return [float(part) for part in value.split(",") if part.strip()]
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of numbers, for example 1,2,4") from None
+
+
+@cli.command("evaluate")
+@cloup.option("--n", "count", type=int, default=10_000, show_default=True, help="Samples a row.")
+@cloup.option(
+    "--samplers",
+    callback=ways,
+    default="ddim:10,ddim:20,dpmpp:10,dpmpp:20,heun:10",
+    show_default=True,
+    help="SAMPLER:STEPS, a row each.",
+)
+@cloup.option(
+    "--guidance", callback=numbers, help="Scales at which prompts are tried; 1,2 by default."
+)
+@SEED
+@SCHEDULE
+@MODEL
+@CHECKPOINT
+@DATA_DIR
+@JSON
+@QUIET
+def evaluate_command(
+    count: int,
+    samplers: list[tuple[str, int]],
+    guidance: list[float] | None,
+    seed: int,
+    schedule: str,
+    model: str,
+    checkpoint: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure a model of MNIST: FID beside its floor and ceiling, and whether prompts are met.
+
+    FID is taken on the features of the classifier that ships, between samples
+    and the test set; its floor is that of training pictures, its ceiling that
+    of noise.  Prompts are read off the test set, so that their pictures should
+    be like it.
+    """
+    from diffusion_core.drawing import Way
+    from diffusion_core.evaluation import evaluate
+    from studio.display import counted
+
+    with counted("evaluating", quiet=quiet) as told:
+        found = evaluate(
+            str(checkpoint) if checkpoint else model,
+            ways=[Way(name, steps) for name, steps in samplers],
+            guidance=guidance,
+            n=count,
+            seed=seed,
+            schedule=schedule,
+            data_dir=data_dir,
+            report=told,
+        )
+    report(found.as_facts(), as_json, found.table())
 
 
 @cli.command("doctor")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from diffusion_core.schedule import CLEAN, Schedule
+from diffusion_core.workers import evaluate_all
 
 Prediction = Literal["epsilon", "x0", "v", "score"]
 PREDICTIONS: tuple[Prediction, ...] = ("epsilon", "x0", "v", "score")
@@ -41,8 +42,10 @@ class Posterior:
 class Denoiser(Protocol):
     """Anything that can judge a noisy picture."""
 
-    evaluations: int
-    """How often one call evaluates the network."""
+    @property
+    def evaluations(self) -> int:
+        """How often one call evaluates the network."""
+        ...
 
     def __call__(self, x_t: Tensor, t: int) -> Posterior:
         """Judge ``x_t`` (B, C, H, W), noisy at time t."""
@@ -147,13 +150,20 @@ class NetworkDenoiser:
     ----------
     network
         Called as ``network(x, noise_level)`` with (B, C, H, W) and (B,), where
-        x is x_t brought to α² + σ² = 1.
+        x is x_t brought to α² + σ² = 1; and with the rows of ``text`` behind,
+        where there are any.
     schedule
         Gives α_t, σ_t and the noise level that the network is told.
     prediction
         What the network was trained to predict.
+    text
+        The embedding of a caption for every sample, (B, text), or one for all,
+        (1, text); a row of zeros for none.
     clip
         Limit x0_hat to −1 … 1 and derive eps_hat again.
+    together
+        Samples that are evaluated at once; about ``TOGETHER`` values by
+        default: four MNIST pictures, many points.
     """
 
     evaluations = 1
@@ -165,15 +175,23 @@ class NetworkDenoiser:
         schedule: Schedule,
         prediction: Prediction = "v",
         *,
+        text: Tensor | None = None,
         clip: bool = True,
+        together: int | None = None,
     ) -> None:
         self.network, self.schedule = network, schedule
         self.prediction: Prediction = prediction
-        self.clip = clip
+        self.text, self.clip, self.together = text, clip, together
 
     @torch.no_grad()
     def __call__(self, x_t: Tensor, t: int) -> Posterior:
-        """Judge ``x_t`` (B, C, H, W) at time t in 0 … T − 1."""
+        """Judge ``x_t`` (B, C, H, W) at time t in 0 … T − 1.
+
+        Raises
+        ------
+        ValueError
+            At another time, or where there is not one caption a sample.
+        """
         check_time(t, self.schedule.T)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         level = self.schedule.noise_level(t).to(x_t.dtype)
@@ -182,14 +200,25 @@ class NetworkDenoiser:
         return clipped(posterior, x_t, alpha, sigma) if self.clip else posterior
 
     def _evaluate(self, x: Tensor, level: Tensor) -> Tensor:
-        """The network's output, always computed in batches of one size.
+        """The network's output, always computed in batches of one size, in one thread each.
 
-        The last bits of a convolution depend on the size of the batch, and a
-        run carries them on; so a sample is the same bit for bit in any company.
-        A batch holds about ``TOGETHER`` values: four MNIST pictures, many points.
+        The last bits of a convolution depend on the size of the batch and on
+        the number of threads, and a run carries them on; so a sample is the
+        same bit for bit in any company and on any number of cores.  On a CPU
+        the batches are dealt out to all cores.
         """
-        size = max(1, self.TOGETHER // x[0].numel())
-        padded = torch.cat([x, x.new_zeros(-len(x) % size, *x.shape[1:])])
-        levels = level.expand(size)
-        outputs = [self.network(part, levels) for part in padded.split(size)]
-        return torch.cat(outputs)[: len(x)]
+        size = self.together or max(1, self.TOGETHER // x[0].numel())
+        missing = -len(x) % size
+        inputs = [
+            torch.cat([x, x.new_zeros(missing, *x.shape[1:])]),
+            level.expand(len(x) + missing),
+        ]
+        if self.text is not None:
+            if len(self.text) not in (1, len(x)):
+                raise ValueError(f"{len(self.text)} captions for {len(x)} samples")
+            text = self.text.to(x).expand(len(x), -1)
+            inputs.append(torch.cat([text, text.new_zeros(missing, text.shape[1])]))
+        # Samples stay on the CPU, where their noise is drawn; a network may be elsewhere.
+        device = next((value.device for value in self.network.parameters()), x.device)
+        parts = list(zip(*(value.to(device).split(size) for value in inputs), strict=True))
+        return torch.cat(evaluate_all(self.network, parts))[: len(x)].to(x.device)

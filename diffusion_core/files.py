@@ -196,6 +196,17 @@ def _view(content: np.ndarray[Any, Any], stored: Mapping[str, Any]) -> np.ndarra
     return content[begin:end].view(_TYPES[stored["dtype"]]).reshape(stored["shape"])
 
 
+def kind_of(path: Path) -> str | None:
+    """The kind that a file written by ``write_arrays`` names; None where it names none.
+
+    Raises
+    ------
+    DamagedFile, LectureError
+        When the header cannot be read, or the file not at all.
+    """
+    return _metadata(path, _header(path)[0]).get("kind")
+
+
 def read_digest(path: Path) -> str:
     """The digest that a file written by ``write_arrays`` claims, without its arrays.
 

@@ -17,8 +17,10 @@ def to_pixels(states: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.asarray(np.rint((np.clip(states, -1, 1) + 1) * 127.5), dtype=np.uint8)
 
 
-def grid(states: NDArray[np.floating], *, scale: int = 1, gap: int = 2) -> Image.Image:
-    """A near-square grid of the pictures (B, C, H, W), pixels enlarged by ``scale``.
+def grid(
+    states: NDArray[np.floating], *, scale: int = 1, gap: int = 2, columns: int | None = None
+) -> Image.Image:
+    """A grid of the pictures (B, C, H, W), pixels enlarged by ``scale``.
 
     Parameters
     ----------
@@ -28,10 +30,12 @@ def grid(states: NDArray[np.floating], *, scale: int = 1, gap: int = 2) -> Image
         Screen pixels a picture's pixel, whole.
     gap
         Pixels of background between pictures, before scaling.
+    columns
+        Pictures a row; as many as make it nearly square by default.
     """
     pixels = to_pixels(states)
     B, C, H, W = pixels.shape
-    columns = math.ceil(math.sqrt(B))
+    columns = columns or math.ceil(math.sqrt(B))
     rows = math.ceil(B / columns)
     sheet = np.full((rows * (H + gap) + gap, columns * (W + gap) + gap, C), 64, np.uint8)
     for i, picture in enumerate(pixels):
@@ -41,8 +45,15 @@ def grid(states: NDArray[np.floating], *, scale: int = 1, gap: int = 2) -> Image
     return Image.fromarray(sheet[..., 0] if C == 1 else sheet)
 
 
-def save_grid(path: Path, states: NDArray[np.floating], *, scale: int = 1, gap: int = 2) -> None:
+def save_grid(
+    path: Path,
+    states: NDArray[np.floating],
+    *,
+    scale: int = 1,
+    gap: int = 2,
+    columns: int | None = None,
+) -> None:
     """Write ``grid`` as a PNG, whole."""
-    picture = grid(states, scale=scale, gap=gap)
+    picture = grid(states, scale=scale, gap=gap, columns=columns)
     with written_whole(path) as partial:
         picture.save(partial, format="PNG")

@@ -16,19 +16,29 @@ def shipped_models() -> list[str]:
 
 
 def weights_path(name: str) -> Path:
-    """The file that holds the weights of ``name``: one that ships, or a path.
+    """The file that holds the weights of ``name``: one that ships, a path, or a run's folder.
+
+    In the folder of a training run it is the finished weights, or the newest
+    checkpoint where the run has not ended.
 
     Raises
     ------
     UsageError
-        For a name that is neither.
+        For a name that is none of these.
     """
     shipped = shipped_models()
     if name in shipped:
         return WEIGHTS / f"{name}.safetensors"
+    folder = Path(name)
+    if name and folder.is_dir():  # an empty path would be the folder that one is in
+        finished = folder / "weights.safetensors"
+        found = sorted((folder / "checkpoints").glob("step-*.safetensors"))
+        if finished.exists() or found:
+            return finished if finished.exists() else found[-1]
+        raise UsageError(f"model {name!r} is a folder that holds neither weights nor checkpoints")
     if not name.endswith(".safetensors"):
         raise UsageError(
             f"model {name!r} is unknown; choose one of: {', '.join(shipped)}, "
-            "or give the path of a .safetensors file"
+            "or give the path of a .safetensors file or of a training run's folder"
         )
     return Path(name)

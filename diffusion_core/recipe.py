@@ -139,6 +139,9 @@ class ReverseRecipe:
         A model that ships, or the path of weights.
     seeds
         One a sample, each 0 … 2³² − 1; a sample is the same in any company.
+    prompt, guidance
+        What is asked for ("" for nothing), and the guidance scale g of it,
+        0 … 100: 1 is none.
     sampler, eta, steps, spacing
         The rule (``eta`` is of "ddim", 0 … 1), the number of steps, 1 … T, and
         which times they visit.
@@ -151,6 +154,8 @@ class ReverseRecipe:
 
     model: str = DEFAULT_MODEL
     seeds: tuple[int, ...] = (0,)
+    prompt: str = ""
+    guidance: float = 1.0
     sampler: str = "ddim"
     eta: float = 0.0
     steps: int = 50
@@ -178,6 +183,10 @@ class ReverseRecipe:
         )
         if self.keep is not None:
             _settle(self, keep=check_whole("keep", self.keep, 1, self.steps))
+        check_range("guidance", self.guidance, 0, 100)
+        if self.guidance != 1 and not self.prompt:
+            raise UsageError(f"guidance = {self.guidance} needs a prompt to guide towards")
+        _settle(self, guidance=abs(float(self.guidance)))
 
     def inputs(self) -> Facts:
         """Digests of what the recipe names."""

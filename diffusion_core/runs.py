@@ -88,7 +88,7 @@ def _reverse(recipe: ReverseRecipe, report: Report = silent) -> Trajectory:
     times = sampling_times(schedule, recipe.steps, recipe.spacing)
     noise = SampleNoise(recipe.seeds, model.shape)
     return record(
-        model.denoiser(schedule),
+        model.denoiser(schedule, recipe.prompt, recipe.guidance),
         make_sampler(recipe.sampler, schedule, recipe.eta),
         float(schedule.norm(times[0])) * noise.draw(),
         times,
@@ -117,5 +117,5 @@ def draw(recipe: ReverseRecipe) -> np.ndarray:
     sampler = make_sampler(recipe.sampler, schedule, recipe.eta)
     times = sampling_times(schedule, recipe.steps, recipe.spacing)
     scale = float(schedule.norm(times[0]))
-    denoiser = model.denoiser(schedule)
+    denoiser = model.denoiser(schedule, recipe.prompt, recipe.guidance)
     return sample(denoiser, sampler, times, recipe.seeds, model.shape, scale).numpy()

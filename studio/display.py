@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +15,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 from studio.progress import Stage
@@ -114,3 +116,20 @@ def show_training(steps: Iterable[TrainingProgress], *, quiet: bool = False) -> 
                     f"{at.images_per_second:.0f} pictures/s, {at.seconds_left / 60:.0f} min left",
                     highlight=False,
                 )
+
+
+@contextmanager
+def counted(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for work that is told as (done, of all); nothing off a terminal."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(bar_width=36),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    live = console.is_terminal and not quiet
+    with Progress(*columns, console=console, transient=True, disable=not live) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

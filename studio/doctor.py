@@ -18,7 +18,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from diffusion_core import models, places
+from diffusion_core import encoder_files, models, places
 from diffusion_core.errors import LectureError
 from diffusion_core.files import read_arrays
 
@@ -68,6 +68,7 @@ def examine() -> list[Finding]:
         _fonts(),
         _cache(),
         _mnist(),
+        _encoder(),
         _accelerator(),
     ]
 
@@ -236,6 +237,31 @@ def _mnist() -> Finding:
         "DIFFUSION_LECTURES_DATA",
         required=False,
     )
+
+
+def _encoder() -> Finding:
+    """The sentence encoder: its library, and its files against their digests."""
+    title = "sentence encoder"
+    use = "only prompts that no model was taught, and training with captions, need it"
+    remedy = f"{SETUP}, or {encoder_files.INSTALLATION}"
+    if not encoder_files.library_installed():
+        return Finding(
+            title, False, f"sentence-transformers is not installed; {use}", remedy, False
+        )
+    try:
+        source = encoder_files.find_encoder()
+    except LectureError as error:
+        remedy = f"name a folder that holds it in {encoder_files.FOLDER_VARIABLE}, or none"
+        return Finding(title, False, str(error), remedy, False)
+    if source is None:
+        detail = f"{encoder_files.REPOSITORY} is not on this machine; {use}"
+        remedy = f"{remedy}; with a network it is fetched when first asked for"
+        return Finding(title, False, detail, remedy, False)
+    try:
+        encoder_files.check_encoder(source)
+    except LectureError as error:
+        return Finding(title, False, str(error), source.remedy, False)
+    return Finding(title, True, f"{_shown(source.folder)}, digests verified", required=False)
 
 
 def _accelerator() -> Finding:

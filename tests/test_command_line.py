@@ -15,6 +15,7 @@ from PIL import Image
 
 from diffusion_core.recipe import SEED_LIMIT, ReverseRecipe, fingerprint
 from scenes.catalog import GALLERY, LECTURES, SCENES
+from tests.diffusion_core.fakes import TEXTS, tiny_reading_weights
 from tests.helpers import RENDER, Workplace, path_with
 
 HEAVY = {"diffusers", "manim", "matplotlib", "scipy", "sklearn", "torch", "torchvision"}
@@ -24,6 +25,12 @@ ESCAPE = "\x1b"
 @pytest.fixture
 def place(tmp_path: Path, cache: Path) -> Workplace:
     return Workplace(tmp_path / "here", cache)
+
+
+@pytest.fixture(scope="module")
+def reading_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of a small network that was taught ``TEXTS``; read only."""
+    return tiny_reading_weights(tmp_path_factory.mktemp("reading") / "reading.safetensors")
 
 
 # -- answers -------------------------------------------------------------------
@@ -247,9 +254,50 @@ def test_samples_are_one_png_and_the_same_for_the_same_seed(place: Workplace) ->
     assert (place.folder / "again.png").read_bytes() == picture.read_bytes()
 
     alone = place.render("sample", "--steps", "2", "--n", "1", "--output", "alone.png", "--json")
-    assert alone.facts == {"picture": "alone.png", "seeds": [0, 0]}
+    assert alone.facts == {
+        "picture": "alone.png",
+        "intermediate": [],
+        "seeds": [0, 0],
+        "prompt": "",
+        "guidance": 1.0,
+        "nfe": None,
+    }
     with Image.open(place.folder / "alone.png") as opened:
         assert opened.size == (96, 96)
+
+
+def test_samples_are_prompted_and_show_how_they_became(
+    place: Workplace, reading_weights: Path
+) -> None:
+    command = ("sample", "--steps", "4", "--n", "2", "--json")
+    asked = place.render(
+        *(*command, "--checkpoint", str(reading_weights), "--prompt", TEXTS[0]),
+        *("--intermediate", "strip", "--states", "3", "--output", "asked.png"),
+    )
+    assert asked.facts == {
+        "picture": "asked.png",
+        "intermediate": ["asked.strip.png"],
+        "seeds": [0, 1],
+        "prompt": TEXTS[0],
+        "guidance": 2.0,
+        "nfe": 8,
+    }
+    assert asked.err == ""
+    with Image.open(place.folder / "asked.strip.png") as strip:
+        # Two rows of the noise and three states, 8 pixels and 2 between and around, three times.
+        assert strip.size == (3 * (4 * 10 + 2), 3 * (2 * 10 + 2))
+
+    # A run's folder: its finished weights.
+    run = place.folder / "run"
+    run.mkdir()
+    (run / "weights.safetensors").write_bytes(reading_weights.read_bytes())
+    unasked = place.render(*command, "--checkpoint", "run", "--intermediate", "pictures")
+    assert unasked.facts["picture"] == "media/samples/run-seed0-ddim4.png"
+    assert (unasked.facts["guidance"], unasked.facts["nfe"]) == (1.0, 4)
+    grids = [place.folder / path for path in unasked.facts["intermediate"]]
+    assert len(grids) == 5
+    assert grids[-1].read_bytes() == (place.folder / unasked.facts["picture"]).read_bytes()
+    assert grids[-1].read_bytes() != (place.folder / "asked.png").read_bytes()
 
 
 def test_the_doctor_finds_nothing_missing_here(place: Workplace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,13 @@ from diffusion_core.checkpoints import TrainedModel, load_model, save_weights
 from diffusion_core.datasets import ImageSet, mnist
 from diffusion_core.errors import LectureError
 from diffusion_core.places import ROOT, data_dirs
+from diffusion_core.text import EMBEDDING
 from diffusion_core.unet import UNet, UNetConfig
+from tests.diffusion_core.fakes import vocabulary
 
 TINY = UNetConfig(size=8, widths=(8, 8))
+READS = replace(TINY, text=EMBEDDING)
+"""As tiny, and told what the picture shows."""
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -27,11 +32,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def tiny_network(seed: int = 0) -> UNet:
+def tiny_network(seed: int = 0, config: UNetConfig = TINY) -> UNet:
     """A network of 8×8 pictures whose output is not the zero it begins with."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = UNet(TINY)
+        network = UNet(config)
         for parameter in network.parameters():
             if not parameter.any():
                 torch.nn.init.normal_(parameter, std=0.1)
@@ -48,6 +53,15 @@ def save_tiny(path: Path, seed: int = 0) -> Path:
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file that is read only."""
     return save_tiny(tmp_path_factory.mktemp("tiny") / "tiny.safetensors")
+
+
+@pytest.fixture(scope="session")
+def reading_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A weights file of a network that reads ``fakes.TEXTS``; read only."""
+    path = tmp_path_factory.mktemp("reading") / "reading.safetensors"
+    facts = {"data": {"name": "noise", "pictures": 3}}
+    save_weights(path, tiny_network(config=READS), "v", facts, vocabulary())
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_core.captions import Captions
 from diffusion_core.checkpoints import save_weights
 from diffusion_core.denoiser import Posterior, Prediction, clipped, to_posterior
 from diffusion_core.recording import record
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import Schedule
 from diffusion_core.seeds import SampleNoise
+from diffusion_core.text import EMBEDDING, Vocabulary
 from diffusion_core.timesteps import sampling_times
 from diffusion_core.trajectory import Trajectory
 from diffusion_core.unet import UNet, UNetConfig
@@ -29,6 +32,32 @@ Network = Callable[[Tensor, float], Tensor]
 def normal(seed: int, shape: tuple[int, ...] = SHAPE, dtype: torch.dtype = torch.float32) -> Tensor:
     """Standard normal numbers that are the same every time."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+
+
+TEXTS = ("a dark blob", "dark", "a bright blob", "bright")
+"""What may be said of a small picture: the first two of a dark one, the others of a bright one."""
+
+
+def vocabulary(texts: tuple[str, ...] = TEXTS) -> Vocabulary:
+    """Captions with random embeddings of length 1, each the same in any vocabulary."""
+    rows = []
+    for text in texts:
+        row = np.random.default_rng(list(text.encode())).normal(size=EMBEDDING)
+        rows.append(row / np.linalg.norm(row))
+    return Vocabulary(texts, np.array(rows).astype(np.float16))
+
+
+def captions(images: Tensor) -> Captions:
+    """What may be said of pictures (N, C, H, W), uint8."""
+    bright = images.flatten(1).float().mean(1) > 127.5
+    return Captions(TEXTS, torch.tensor([[0, 1], [2, 3]]), bright.long())
+
+
+def tiny_reading_weights(path: Path) -> Path:
+    """Weights of a small network that was taught ``TEXTS``."""
+    network = small_network(UNetConfig(size=8, widths=(8, 8), text=EMBEDDING))
+    save_weights(path, network, "v", {"data": {"name": "noise", "pictures": 3}}, vocabulary())
+    return path
 
 
 class RandomFunction:
@@ -118,14 +147,20 @@ def recorded(
     )
 
 
-def tiny_weights(path: Path, *, broken: bool = False) -> Path:
-    """Weights of a small network; broken, one of them is not a number."""
+def small_network(config: UNetConfig) -> UNet:
+    """A network whose output is not the zero it begins with."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = UNet(UNetConfig(size=8, widths=(8, 8)))
+        network = UNet(config)
     for parameter in network.parameters():
         if not parameter.any():
             torch.nn.init.normal_(parameter, std=0.1, generator=torch.Generator().manual_seed(1))
+    return network
+
+
+def tiny_weights(path: Path, *, broken: bool = False) -> Path:
+    """Weights of a small network; broken, one of them is not a number."""
+    network = small_network(UNetConfig(size=8, widths=(8, 8)))
     if broken:
         next(network.parameters()).data.flatten()[0] = math.nan
     save_weights(path, network, "v", {"data": {"name": "noise", "pictures": 3}})

@@ -1,9 +1,11 @@
-"""MNIST where it is, and a clear word where it is not."""
+"""Published sets where they are, a clear word where they are not, and their words."""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import struct
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,16 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_core.datasets import ImageSet, mnist, to_unit
-from diffusion_core.errors import MissingRequirement
+from diffusion_core import published
+from diffusion_core.datasets import (
+    DIGITS,
+    GARMENTS,
+    ImageSet,
+    fashion_mnist,
+    mnist,
+    to_unit,
+)
+from diffusion_core.errors import LectureError, MissingRequirement
 from diffusion_core.places import data_dirs
 from diffusion_core.vision import import_torchvision
 from tests.diffusion_core.conftest import one_line
@@ -34,7 +44,7 @@ def small_mnist(raw: Path, seed: int = 0) -> None:
         pixels = generator.integers(0, 256, (count, 28, 28), dtype=np.uint8)
         images = struct.pack(">IIII", 0x803, count, 28, 28) + pixels.tobytes()
         (raw / f"{part}-images-idx3-ubyte").write_bytes(images)
-        labels = struct.pack(">II", 0x801, count) + bytes(count)
+        labels = struct.pack(">II", 0x801, count) + bytes(range(count))
         (raw / f"{part}-labels-idx1-ubyte").write_bytes(labels)
 
 
@@ -78,6 +88,9 @@ class TestTheRealOne:
         assert test.images.shape == (10_000, 1, 28, 28)
         assert mnist_train.images.dtype == torch.uint8
         assert mnist_train.images.float().mean() == pytest.approx(33.3184, abs=1e-3)
+        assert mnist_train.labels is not None
+        assert mnist_train.labels.dtype == torch.int64
+        assert mnist_train.labels[:6].tolist() == [5, 0, 4, 1, 9, 2]
         units = to_unit(mnist_train.images[:100])
         assert (units.min(), units.max()) == (-1, 1)
 
@@ -106,6 +119,9 @@ def test_it_is_read_from_the_named_folder(tmp_path: Path) -> None:
     content = (tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte").read_bytes()
     assert found.images.numpy().tobytes() == content[16:]
     assert found.digest == hashlib.sha256(content[16:]).hexdigest()
+    assert found.labels is not None
+    assert found.labels.tolist() == [0, 1, 2, 3, 4]
+    assert found.classes == DIGITS
 
 
 def test_the_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,3 +211,76 @@ class TestAKilledDownload:
         asked.clear()
         assert mnist("train", data_dir=tmp_path).digest == whole
         assert asked == []
+
+
+def test_a_download_that_another_process_made_meanwhile_is_read(
+    tmp_path: Path, download: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waiting:
+        def __init__(self, path: Path) -> None:
+            self.place = path.parent
+
+        def __enter__(self) -> None:
+            small_mnist(self.place / "MNIST" / "raw")
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    asked = download(no_network)
+    monkeypatch.setattr(published, "FileLock", Waiting)
+    assert len(mnist("train", data_dir=tmp_path).images) == 5
+    assert asked == []
+
+
+def test_archives_are_not_kept(tmp_path: Path, download: Any) -> None:
+    def with_archives(raw: Path) -> None:
+        small_mnist(raw)
+        (raw / "train-images-idx3-ubyte.gz").touch()
+
+    download(with_archives)
+    mnist("train", data_dir=tmp_path)
+    assert {path.name for path in (tmp_path / "MNIST" / "raw").iterdir()} == set(FILES)
+
+
+def test_too_little_room_is_refused_before_anything_is_downloaded(
+    tmp_path: Path, download: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = download(small_mnist)
+    Usage = namedtuple("Usage", "total used free")
+    room = 199_999_999
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: Usage(room, 0, room))
+    with pytest.raises(LectureError) as error:
+        mnist("train", data_dir=tmp_path)
+    assert error.value.exit_code == 1
+    message = one_line(error)
+    assert f"{tmp_path} has 199 MB free, and MNIST needs 200 MB" in message
+    assert "make room there, or name the folder that holds MNIST/raw with --data-dir" in message
+    assert asked == []
+    room += 1
+    assert len(mnist("train", data_dir=tmp_path).images) == 5
+
+
+class TestFashionMNIST:
+    """The same format in a folder of its own."""
+
+    def test_it_is_read_from_its_own_folder(self, tmp_path: Path) -> None:
+        small_mnist(tmp_path / "MNIST" / "raw", seed=1)
+        small_mnist(tmp_path / "FashionMNIST" / "raw", seed=2)
+        found = fashion_mnist("test", data_dir=tmp_path)
+        content = (tmp_path / "FashionMNIST" / "raw" / "t10k-images-idx3-ubyte").read_bytes()
+        assert found.digest == hashlib.sha256(content[16:]).hexdigest()
+        assert (found.name, found.images.shape) == ("fashion-mnist/test", (3, 1, 28, 28))
+        assert found.classes == GARMENTS
+
+    def test_without_a_network_its_folder_is_named(self, tmp_path: Path, download: Any) -> None:
+        small_mnist(tmp_path / "MNIST" / "raw")
+        download(no_network)
+        with pytest.raises(MissingRequirement) as error:
+            fashion_mnist(data_dir=tmp_path)
+        assert "Fashion-MNIST is not whole" in one_line(error)
+        assert str(tmp_path / "FashionMNIST" / "raw") in one_line(error)
+
+    def test_the_words_are_in_torchvisions_order(self) -> None:
+        theirs = import_torchvision().datasets.FashionMNIST.classes
+        for word, their in zip(GARMENTS, theirs, strict=True):
+            assert their.lower().partition("/")[0] in word

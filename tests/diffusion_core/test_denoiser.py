@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +16,8 @@ from diffusion_core.denoiser import PREDICTIONS, NetworkDenoiser, to_posterior, 
 from diffusion_core.forward import jump
 from diffusion_core.recipe import VP_SCHEDULES
 from diffusion_core.schedule import Schedule, make_schedule
+from tests.diffusion_core.conftest import READS, tiny_network
+from tests.diffusion_core.fakes import vocabulary
 
 SHAPE = (3, 1, 4, 4)
 schedules = st.builds(make_schedule, st.sampled_from(VP_SCHEDULES), st.just(1000))
@@ -125,3 +129,136 @@ def test_an_unknown_prediction_is_refused() -> None:
     x, one = normal(0), torch.tensor(0.5)
     with pytest.raises(ValueError, match="'noise' is not one of"):
         to_posterior(x, x, "noise", one, one)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def as_it_is_elsewhere() -> int:
+    """The number of threads that a new thread may use."""
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(torch.get_num_threads()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+SMALL = (130, 1, 8, 8)  # three batches of 49
+
+
+def noisy(count: int = SMALL[0]) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(SMALL, generator=generator)[:count]
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[int, tuple[Tensor, Tensor]]:
+    """What is said of some samples, each by itself; without words, and with."""
+    schedule, network = make_schedule("cosine"), tiny_network(config=READS)
+    text = torch.from_numpy(vocabulary().embeddings).float()
+    free = NetworkDenoiser(network, schedule)
+    return {
+        i: (
+            free(noisy()[i : i + 1], 400).eps_hat[0],
+            NetworkDenoiser(network, schedule, text=text[i % 4][None])(
+                noisy()[i : i + 1], 400
+            ).eps_hat[0],
+        )
+        for i in (0, 1, 48, 49, 129)
+    }
+
+
+class TestCompany:
+    schedule = make_schedule("cosine")
+
+    @pytest.mark.parametrize("count", [1, 49, 50, 130])
+    def test_a_sample_is_the_same_bit_for_bit_in_any_company_and_on_any_cores(
+        self, alone: dict[int, tuple[Tensor, Tensor]], threads: int, count: int
+    ) -> None:
+        network = tiny_network(config=READS)
+        rows = torch.from_numpy(vocabulary().embeddings).float()
+        text = rows[torch.arange(count) % 4]
+        free = NetworkDenoiser(network, self.schedule)(noisy(count), 400)
+        asked = NetworkDenoiser(network, self.schedule, text=text)(noisy(count), 400)
+        for i, (unasked_alone, asked_alone) in alone.items():
+            if i < count:
+                assert torch.equal(free.eps_hat[i], unasked_alone), i
+                assert torch.equal(asked.eps_hat[i], asked_alone), i
+                assert not torch.equal(unasked_alone, asked_alone)
+
+    def test_the_number_of_threads_is_left_as_it_was(self, threads: int) -> None:
+        elsewhere = as_it_is_elsewhere()
+        NetworkDenoiser(tiny_network(), self.schedule)(noisy(), 400)
+        assert torch.get_num_threads() == threads
+        assert as_it_is_elsewhere() == elsewhere
+
+    def test_more_may_be_evaluated_at_once(self) -> None:
+        sizes: list[int] = []
+
+        class Echo(nn.Module):
+            def forward(self, x: Tensor, noise_level: Tensor) -> Tensor:
+                sizes.append(len(x))
+                return x
+
+        NetworkDenoiser(Echo(), self.schedule, together=64)(noisy(), 400)
+        assert sizes == [64, 64, 64]
+
+
+class Reads(nn.Module):
+    """A network whose output is the first number of its words."""
+
+    def forward(self, x: Tensor, noise_level: Tensor, text: Tensor) -> Tensor:
+        return torch.zeros_like(x) + text[:, :1, None, None]
+
+
+class TestText:
+    schedule = make_schedule("cosine")
+
+    def said(self, text: Tensor, count: int) -> list[float]:
+        denoiser = NetworkDenoiser(Reads(), self.schedule, "epsilon", text=text, clip=False)
+        eps = denoiser(torch.zeros(count, 1, 2, 2), 400).eps_hat
+        assert eps.shape == (count, 1, 2, 2)
+        assert torch.equal(eps, eps[:, :1, :1, :1].expand_as(eps))
+        return eps[:, 0, 0, 0].tolist()
+
+    def test_one_for_all(self) -> None:
+        assert self.said(torch.tensor([[3.0, 7.0]]), 900) == [3.0] * 900
+
+    @pytest.mark.parametrize("count", [1, 5, 900])
+    def test_one_each(self, count: int) -> None:
+        """900 samples are two batches, the second of them not full."""
+        text = torch.arange(2.0 * count).reshape(count, 2)
+        assert self.said(text, count) == text[:, 0].tolist()
+
+    def test_in_half_precision_it_is_brought_to_that_of_the_samples(self) -> None:
+        assert self.said(torch.tensor([[0.5]], dtype=torch.float16), 2) == [0.5, 0.5]
+
+    @pytest.mark.parametrize(("captions", "samples"), [(2, 3), (3, 2), (0, 2), (2, 1)])
+    def test_another_number_is_refused(self, captions: int, samples: int) -> None:
+        with pytest.raises(ValueError, match=f"{captions} captions for {samples} samples"):
+            self.said(torch.zeros(captions, 2), samples)
+
+
+def test_a_network_on_another_device_is_asked_there_and_heard_here() -> None:
+    """Samples stay where their noise is drawn.  "meta" is a device that every machine has."""
+
+    class Elsewhere(nn.Linear):
+        def forward(self, x: Tensor, *told: Tensor) -> Tensor:
+            assert {value.device.type for value in (x, *told)} == {"meta"}
+            return torch.ones(x.shape)
+
+    denoiser = NetworkDenoiser(
+        Elsewhere(1, 1, device="meta"),
+        make_schedule("cosine"),
+        "epsilon",
+        text=torch.zeros(1, 3),
+        clip=False,
+    )
+    posterior = denoiser(noisy(), 400)
+    assert posterior.eps_hat.device.type == "cpu"
+    assert torch.equal(posterior.eps_hat, torch.ones(SMALL))

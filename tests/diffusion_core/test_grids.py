@@ -20,14 +20,26 @@ def test_levels() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "columns", "rows"), [(1, 1, 1), (5, 3, 2), (7, 3, 3), (64, 8, 8)]
+    ("count", "asked", "columns", "rows"),
+    [
+        (1, None, 1, 1),
+        (5, None, 3, 2),
+        (7, None, 3, 3),
+        (64, None, 8, 8),
+        (6, 6, 6, 1),
+        (6, 1, 1, 6),
+        (7, 4, 4, 2),
+        (2, 5, 5, 1),
+    ],
 )
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_picture_is_in_its_place(count: int, columns: int, rows: int, channels: int) -> None:
+def test_every_picture_is_in_its_place(
+    count: int, asked: int | None, columns: int, rows: int, channels: int
+) -> None:
     H, W, gap, scale = 4, 6, 2, 3
     generator = np.random.default_rng(0)
     states = generator.uniform(-1.2, 1.2, (count, channels, H, W)).astype(np.float32)
-    sheet = np.asarray(grid(states, scale=scale, gap=gap))
+    sheet = np.asarray(grid(states, scale=scale, gap=gap, columns=asked))
     expected = (scale * (rows * (H + gap) + gap), scale * (columns * (W + gap) + gap))
     assert sheet.shape[:2] == expected
     small = sheet[::scale, ::scale]
@@ -43,5 +55,8 @@ def test_it_is_written_whole(tmp_path: Path, below_a_file: Path) -> None:
     save_grid(tmp_path / "sheet.png", states, scale=2)
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert (sheet.format, sheet.size) == ("PNG", grid(states, scale=2).size)
+    save_grid(tmp_path / "strip.png", states, gap=1, columns=4)
+    with Image.open(tmp_path / "strip.png") as sheet:
+        assert sheet.size == (4 * 9 + 1, 9 + 1)
     with pytest.raises(LectureError, match="cannot be written"):
         save_grid(below_a_file / "sheet.png", states)

@@ -72,6 +72,8 @@ def reverse_fields(model: list[str]) -> st.SearchStrategy[dict[str, Any]]:
                 "steps": st.integers(1, T),
                 "schedule": st.sampled_from(VP_SCHEDULES),
                 "T": st.just(T),
+                "prompt": st.sampled_from(["", "seven", "a bold seven"]),
+                "guidance": st.sampled_from([1.0, 1, 0.0, 2.5]),
             }
         )
     )
@@ -97,7 +99,7 @@ def test_recipes_share_a_fingerprint_exactly_when_they_are_equal(
     try:
         a, b = kind(**mine), kind(**mixed)
     except UsageError:
-        return  # more steps than levels
+        return  # more steps than levels, or guidance towards nothing
     assert fingerprint(kind(**mine)) == fingerprint(a)
     assert (fingerprint(a) == fingerprint(b)) == (a == b)
     assert re.fullmatch("[0-9a-f]{64}", fingerprint(a))
@@ -111,8 +113,10 @@ def test_each_field_counts(inputs: dict[str, list[str]]) -> None:
             {"image": image[1], "size": 65, "seed": 1, "schedule": "linear", "T": 999, "keep": 9},
         ),
         (
-            ReverseRecipe(model=model[0], seeds=(0, 1)),
+            ReverseRecipe(model=model[0], seeds=(0, 1), prompt="seven"),
             {
+                "prompt": "eight",
+                "guidance": 2.0,
                 "model": model[1],
                 "seeds": (1, 0),
                 "sampler": "ddpm",
@@ -132,7 +136,25 @@ def test_each_field_counts(inputs: dict[str, list[str]]) -> None:
         prints.add(fingerprint(recipe))
         for name, value in change.items():
             prints.add(fingerprint(dataclasses.replace(recipe, **{name: value})))
-    assert len(prints) == 2 + 6 + 10
+    assert len(prints) == 2 + 6 + 12
+
+
+def test_prompt_and_guidance_count(inputs: dict[str, list[str]]) -> None:
+    asked = [("", 1), ("seven", 1), ("seven", 0), ("seven", 3), ("eight", 3)]
+    prints = {
+        fingerprint(ReverseRecipe(model=inputs["model"][0], prompt=prompt, guidance=guidance))
+        for prompt, guidance in asked
+    }
+    assert len(prints) == len(asked)
+
+
+def test_a_guidance_has_one_spelling(inputs: dict[str, list[str]]) -> None:
+    for spellings in ((3, 3.0), (0, -0.0), (1, True)):
+        prints = {
+            fingerprint(ReverseRecipe(model=inputs["model"][0], prompt="seven", guidance=guidance))
+            for guidance in spellings
+        }
+        assert len(prints) == 1, spellings
 
 
 def test_the_content_of_the_picture_counts(tmp_path: Path) -> None:
@@ -191,6 +213,10 @@ def test_a_recipe_is_described_with_what_it_names(inputs: dict[str, list[str]]) 
         (ReverseRecipe, "T", 9, "T = 9 is outside 10 … 100000"),
         (ReverseRecipe, "steps", 0, "steps = 0 is outside 1 … 1000"),
         (ReverseRecipe, "steps", 1001, "steps = 1001 is outside 1 … 1000"),
+        (ReverseRecipe, "guidance", -0.5, "guidance = -0.5 is outside 0 … 100"),
+        (ReverseRecipe, "guidance", 101, "guidance = 101 is outside 0 … 100"),
+        (ReverseRecipe, "guidance", float("nan"), "guidance = nan is outside"),
+        (ReverseRecipe, "guidance", 2, "guidance = 2 needs a prompt to guide towards"),
     ],
 )
 def test_a_value_out_of_range_is_named(kind: type, field: str, value: Any, says: str) -> None:

@@ -14,6 +14,7 @@ from diffusion_core.files import read_arrays, read_digest
 from diffusion_core.models import weights_path
 from diffusion_core.recipe import SEED_LIMIT
 from diffusion_core.trajectory import FORMAT
+from tests.diffusion_core.fakes import tiny_weights
 from tests.helpers import Done, Workplace, path_with
 
 DRAFT = ("--quality", "draft", "--voice", "silent")
@@ -65,7 +66,21 @@ def only_line(done: Done, code: int) -> str:
         (["record", "reverse_process", "--seed", str(SEED_LIMIT)], f"seed = {SEED_LIMIT} is"),
         (["sample", "--seed", "-1"], "-1 is outside"),
         (["sample", "--seed", str(SEED_LIMIT)], f"{SEED_LIMIT} is outside"),
+        (["sample", "--guidance", "3"], "guidance = 3.0 needs a prompt to guide towards"),
+        (["sample", "--guidance", "-1", "--prompt", "seven"], "guidance = -1.0 is outside 0 … 100"),
+        (["sample", "--intermediate", "film"], "'film' is not one of 'strip', 'pictures'"),
+        (["sample", "--states", "0"], "0 is not in the range"),
+        (["sample", "--checkpoint", "."], "holds neither weights nor checkpoints"),
         (["train", "--seed", "-1"], "seed = -1 is outside"),
+        (["train", "--dataset", "mnits"], "dataset 'mnits' is unknown"),
+        (["train", "--minutes", "1", "--epochs", "2"], "--minutes"),
+        (["train", "--minutes", "0"], "minutes = 0.0 is outside 0.01 … 100000"),
+        (["train", "--minutes", "nan"], "minutes = nan is outside"),
+        (["train", "--epochs", "0"], "epochs = 0 must be at least 1"),
+        (["train", "--batch-size", "0"], "batch_size = 0 is outside 1 … 65536"),
+        (["train", "--learning-rate", "2"], "learning_rate = 2.0 is outside (0, 1]"),
+        (["train", "--timesteps", "3"], "T = 3 is outside 10 … 100000"),
+        (["train", "--precision", "float8"], "'float8' is not one of 'auto', 'float32'"),
         (["scene", "forward_process", "--seed", "abc"], "'abc' is not a valid integer"),
         (["scene", "forward_process", "--quality", "ultra"], "'ultra' is not one of 'draft'"),
         (["scene", "forward_process", "--voice", "parrot"], "'parrot' is not one of 'espeak'"),
@@ -173,6 +188,31 @@ def test_an_output_that_cannot_be_written(output: str, says: str, place: Workpla
     (place.folder / "folder.mp4").mkdir()
     line = refused(place, 1, "scene", "forward_process", *DRAFT, "--output", output)
     assert says in line
+    assert "--output" in line
+
+
+def test_a_prompt_for_a_model_that_cannot_read(place: Workplace) -> None:
+    tiny_weights(place.folder / "mine.safetensors")
+    line = refused(place, 2, "sample", "--model", "mine.safetensors", "--prompt", "seven")
+    assert "prompt 'seven': this model was trained without words" in line
+
+
+def test_an_empty_folder_is_nothing_to_train_on(place: Workplace) -> None:
+    (place.folder / "pictures").mkdir()
+    line = refused(place, 1, "train", "--dataset", "pictures", "--output", "run")
+    assert "pictures" in line
+
+
+def test_a_run_that_cannot_be_written(place: Workplace) -> None:
+    for i in range(2):
+        noisy(place.folder / "pictures" / f"{i}.png")
+    (place.folder / "file").write_text("a file, not a folder")
+    line = refused(
+        *(place, 1, "train", "--dataset", "pictures", "--no-words", "--epochs", "1"),
+        *("--batch-size", "1", "--checkpoint-every", "1", "--output", "file/run"),
+    )
+    assert "file/run" in line
+    assert "cannot be written" in line
     assert "--output" in line
 
 

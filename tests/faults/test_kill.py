@@ -210,7 +210,7 @@ def test_two_of_one_command_at_once(place: Workplace, digest: str) -> None:
 STEPS = 24
 TRAIN = (
     *("train", "--limit", "192", "--batch-size", "8", "--epochs", "1", "--timesteps", "10"),
-    *("--checkpoint-every", "4", "--quiet", "--json"),
+    *("--checkpoint-every", "4", "--no-words", "--precision", "float32", "--quiet", "--json"),
 )
 
 

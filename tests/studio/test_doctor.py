@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 from importlib import metadata
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from diffusion_core import models, places
+from diffusion_core import encoder_files, models, places
 from diffusion_core.checkpoints import save_weights
 from diffusion_core.unet import UNet, UNetConfig
 from studio import doctor
@@ -200,3 +201,49 @@ def test_mnist_is_optional(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     raw.mkdir(parents=True)
     (raw / "train-images-idx3-ubyte").touch()
     assert found("MNIST").ok
+
+
+class TestSentenceEncoder:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A named folder with files that hold their names, and the digests of those."""
+        digests = {}
+        for name in encoder_files.FILES:
+            (tmp_path / name).write_text(name)
+            digests[name] = hashlib.sha256(name.encode()).hexdigest()
+        monkeypatch.setattr(encoder_files, "FILES", digests)
+        monkeypatch.setattr(encoder_files, "library_installed", lambda: True)
+        monkeypatch.setenv(encoder_files.FOLDER_VARIABLE, str(tmp_path))
+        return tmp_path
+
+    def test_whole(self, folder: Path) -> None:
+        detail = f"{folder}, digests verified"
+        assert found("sentence encoder") == Finding("sentence encoder", True, detail, "", False)
+
+    def test_damaged(self, folder: Path) -> None:
+        (folder / "tokenizer.json").write_text("tokenizer,json")
+        finding = found("sentence encoder")
+        assert (finding.ok, finding.required) == (False, False)
+        assert "tokenizer.json is damaged" in finding.detail
+        assert str(folder) in finding.remedy
+
+    def test_a_folder_without_it(self, folder: Path) -> None:
+        (folder / "config.json").unlink()
+        finding = found("sentence encoder")
+        assert (finding.ok, finding.required) == (False, False)
+        assert "holds no config.json" in finding.detail
+        assert encoder_files.FOLDER_VARIABLE in finding.remedy
+
+    def test_without_the_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(encoder_files, "library_installed", lambda: False)
+        finding = found("sentence encoder")
+        assert (finding.ok, finding.required) == (False, False)
+        assert "sentence-transformers is not installed" in finding.detail
+        assert "diffusion-lectures[text]" in finding.remedy
+
+    def test_nowhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(encoder_files, "find_encoder", lambda: None)
+        finding = found("sentence encoder")
+        assert (finding.ok, finding.required) == (False, False)
+        assert "not on this machine" in finding.detail
+        assert "diffusion-lectures[text]" in finding.remedy
