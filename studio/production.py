@@ -113,7 +113,9 @@ class Product:
     manifest: Path
     seconds: float
     fresh: tuple[str, ...]
-    """Names of the scenes that were rendered now; the others were kept from before."""
+    """Names of the scenes that were put together now; the others were kept from before."""
+    drawn: int
+    """Frames that were drawn now; all others were kept from before."""
 
     def as_facts(self) -> Facts:
         """JSON-ready."""
@@ -126,6 +128,7 @@ class Product:
             "manifest": str(self.manifest),
             "seconds": round(self.seconds, 3),
             "rendered": list(self.fresh),
+            "frames_drawn": self.drawn,
         }
 
 
@@ -286,6 +289,7 @@ def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) 
         manifest=video.with_suffix(".json"),
         seconds=seconds,
         fresh=tuple(scene.job.scene for scene in rendered if scene.fresh),
+        drawn=sum(scene.drawn for scene in rendered),
     )
     write_text(product.captions[0], to_srt(told))
     write_text(product.captions[1], to_vtt(told))
