@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import cairo
 import numpy as np
 from manim import Camera, PMobject
 from manim.mobject.types.image_mobject import AbstractImageMobject
 from numpy.typing import NDArray
 
-from scenes.stage.compositing import Compositor, Placement, Rect
+from scenes.stage.compositing import Compositor, Placement
 
 
 class StageCamera(Camera):
@@ -54,25 +51,6 @@ class StageCamera(Camera):
         pixels = (self.points_to_pixel_coords(pmobject, points) + nudges[:, None]).reshape(-1, 2)
         colours = np.tile((self.rgb_max_val * rgbas).astype(np.uint8), (len(nudges), 1))
         x, y = pixels[:, 0], pixels[:, 1]
-        for left, top, right, bottom in self.compositor.allowed(pixel_array):
-            inside = (x >= left) & (x < right) & (y >= top) & (y < bottom)
-            pixel_array[y[inside], x[inside]] = colours[inside]
-
-    @contextmanager
-    def limited_to(self, parts: Sequence[Rect]) -> Iterator[None]:
-        """Clear ``parts`` of the frame, which must not overlap, and draw on nothing else."""
-        context: cairo.Context = self.get_cairo_context(self.pixel_array)
-        matrix = context.get_matrix()
-        context.save()
-        context.identity_matrix()
-        for left, top, right, bottom in parts:
-            self.pixel_array[top:bottom, left:right] = self.background[top:bottom, left:right]
-            context.rectangle(left, top, right - left, bottom - top)
-        context.clip()
-        context.set_matrix(matrix)
-        self.compositor.parts = parts
-        try:
-            yield
-        finally:
-            self.compositor.parts = None
-            context.restore()
+        height, width = pixel_array.shape[:2]
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        pixel_array[y[inside], x[inside]] = colours[inside]

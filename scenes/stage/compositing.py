@@ -7,7 +7,6 @@ picture costs the area that it covers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -125,14 +124,9 @@ def _sources(start: int, stop: int, first: float, last: float, cells: int) -> ND
 
 
 class Compositor:
-    """Lays pictures on frames; keeps the memory that it needs for that.
-
-    ``parts`` are the rectangles of the frame that may be drawn on, none of
-    which overlap; None stands for all of it.
-    """
+    """Lays pictures on frames; keeps the memory that it needs for that."""
 
     def __init__(self) -> None:
-        self.parts: Sequence[Rect] | None = None
         self._strip = np.empty(0, np.uint32)
         self._patch = np.empty(0, np.uint32)
 
@@ -144,20 +138,10 @@ class Compositor:
         box = overlap(placement.box, (0, 0, width, height))
         if box is None or not placement.visible:
             return
-        parts = [part for allowed in self.allowed(screen) if (part := overlap(allowed, box))]
         if placement.upright and resampling == Resampling.NEAREST:
-            for part in parts:
-                self._lay_crisp(screen, picture, placement, part)
-        elif parts:
-            self._lay_transformed(screen, picture, placement, box, parts, resampling)
-
-    def allowed(self, screen: Screen) -> Iterator[Rect]:
-        """The rectangles of ``screen`` that may be drawn on."""
-        height, width = screen.shape[:2]
-        whole = (0, 0, width, height)
-        for part in self.parts if self.parts is not None else [whole]:
-            if (inside := overlap(part, whole)) is not None:
-                yield inside
+            self._lay_crisp(screen, picture, placement, box)
+        else:
+            self._lay_transformed(screen, picture, placement, box, resampling)
 
     def _lay_crisp(self, screen: Screen, picture: Screen, placement: Placement, part: Rect) -> None:
         rows, columns = placement.sources(part)
@@ -183,21 +167,17 @@ class Compositor:
         picture: Screen,
         placement: Placement,
         box: Rect,
-        parts: Sequence[Rect],
         resampling: Resampling,
     ) -> None:
         left, top, right, bottom = box
         coefficients = placement.coefficients((left, top))
         if coefficients is None:
             return
-        # All of the box, whatever part of it is wanted: the same numbers give the same pixels.
         transformed = Image.fromarray(picture).transform(
             (right - left, bottom - top), Transform.PERSPECTIVE, coefficients, resample=resampling
         )
         pixels = np.asarray(transformed)
-        for x0, y0, x1, y1 in parts:
-            patch = pixels[y0 - top : y1 - top, x0 - left : x1 - left]
-            self._blend(screen, patch, (x0, y0, x1, y1), patch)
+        self._blend(screen, pixels, box, pixels)
 
     @staticmethod
     def _blend(screen: Screen, patch: Screen, part: Rect, levels: Screen) -> None:

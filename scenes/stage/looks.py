@@ -139,6 +139,19 @@ def _state(mobject: VMobject) -> State:
     )
 
 
+def _sharpest(points: NDArray[np.float64]) -> float:
+    """How many times half a line's width the sharpest corner of a path reaches."""
+    curves = points[: len(points) // 4 * 4, :2].reshape(-1, 4, 2)
+    if len(curves) < 2 or not np.isfinite(curves).all():
+        return 1.0
+    comes, goes = curves[:, 3] - curves[:, 2], np.roll(curves[:, 1] - curves[:, 0], -1, axis=0)
+    lengths = np.hypot(*comes.T) * np.hypot(*goes.T)
+    if not lengths.all():
+        return MITER  # which way it turns there is not to be seen
+    turn = np.einsum("ij,ij->i", comes, goes) / lengths
+    return float(min(MITER, 1 / np.sqrt(max((1 + turn.min()) / 2, 1e-9))))
+
+
 def _is_gradient(state: State) -> bool:
     """Whether more than its state decides: a gradient runs over what a shape is made of."""
     return max(len(colours) for colours in state[1:4]) > ONE_COLOUR
@@ -159,9 +172,10 @@ def _shape(mobject: VMobject, state: State, camera: Camera) -> Look:
         gradient,
         b"" if background is None else repr(background).encode(),
     )
-    thick = max(width, outline_width) * camera.cairo_line_width_multiple / 2
-    miter = joint in (LineJointType.AUTO, LineJointType.MITER)
-    box = _box(mobject.points, thick * (MITER if miter else SQUARE), camera)
+    reach = max(width, outline_width) * camera.cairo_line_width_multiple / 2 * SQUARE
+    if reach and joint in (LineJointType.AUTO, LineJointType.MITER):
+        reach *= _sharpest(mobject.points)
+    box = _box(mobject.points, reach, camera)
     return Look(digest, box, bounded=background is None)
 
 

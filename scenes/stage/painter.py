@@ -1,4 +1,4 @@
-"""The frame, kept between pictures: only where something has changed it is painted again."""
+"""The frame, kept between pictures: painted again are what has changed and what that touches."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenes.stage.camera import StageCamera
-from scenes.stage.compositing import Rect
 from scenes.stage.looks import Item, Look
 
-BLOCK = 16
-"""Screen pixels of a side of the squares in which changes are counted."""
-MOST = 0.6
-"""Share of the frame from which on all of it is painted."""
+MOST = 0.7
+"""Share of the mobjects from which on all of them are painted."""
 
-Blocks = NDArray[np.bool_]
+Boxes = NDArray[np.int64]
+"""(n, 4): left, top, right, bottom of each."""
 
 
 class Painter:
     """Paints lists of mobjects on the frame of a camera, one after the other.
 
-    The frame is always what the camera draws of the whole list, to the bit.
+    The frame is always what the camera draws of the whole list, to the bit:
+    what is painted again is painted whole, with everything that it overlaps.
+    Cutting shapes at an edge would be cheaper, but Cairo smooths a shape that
+    is cut a little differently.
 
     Parameters
     ----------
@@ -38,43 +39,48 @@ class Painter:
     def paint(self, items: Sequence[Item]) -> None:
         """Make the frame show ``items``, the first of them lowest."""
         looks = [look for _, look in items]
-        dirty = self._changed(looks)
-        if dirty is None:
-            self._paint_all(items)
-        elif dirty.any():
-            self._paint_part(items, dirty)
+        touched = self._touched(looks)
+        if touched is None:
+            self.camera.reset()
+            self.camera.capture_mobjects([m for m, _ in items], include_submobjects=False)
+        else:
+            for left, top, right, bottom in touched.tolist():
+                ground = self.camera.background[top:bottom, left:right]
+                self.camera.pixel_array[top:bottom, left:right] = ground
+            again = overlapping(touched, _boxes(looks))
+            painted = [mobject for (mobject, _), due in zip(items, again, strict=True) if due]
+            self.camera.capture_mobjects(painted, include_submobjects=False)
         self.shown = looks
 
     def forget(self) -> None:
         """Take nothing for granted: the next list is painted whole."""
         self.shown = None
 
-    def _changed(self, looks: list[Look]) -> Blocks | None:
-        """The blocks that look different now; None when that is most of them."""
+    def _touched(self, looks: list[Look]) -> Boxes | None:
+        """The boxes to be painted again, closed under overlap; None for the whole frame."""
         if self.shown is None or not all(look.bounded for look in looks):
             return None
-        width, height = self.camera.pixel_width, self.camera.pixel_height
-        dirty = np.zeros((-(-height // BLOCK), -(-width // BLOCK)), np.bool_)
-        for look in differences(self.shown, looks):
-            dirty[blocks_of(look.box)] = True
-        return None if dirty.mean() > MOST else dirty
-
-    def _paint_all(self, items: Sequence[Item]) -> None:
-        self.camera.reset()
-        self.camera.capture_mobjects([m for m, _ in items], include_submobjects=False)
-
-    def _paint_part(self, items: Sequence[Item], dirty: Blocks) -> None:
-        touched = [m for m, look in items if dirty[blocks_of(look.box)].any()]
-        with self.camera.limited_to(list(rectangles(dirty))):
-            self.camera.capture_mobjects(touched, include_submobjects=False)
+        edge = found = _boxes(list(differences(self.shown, looks)))
+        boxes = _boxes(looks)
+        reached = np.zeros(len(boxes), np.bool_)
+        while len(edge):
+            new = overlapping(edge, boxes) & ~reached
+            reached |= new
+            edge = boxes[new]
+            found = np.concatenate([found, edge])
+        return None if reached.sum() > MOST * len(boxes) else found
 
 
-def blocks_of(box: Rect) -> tuple[slice, slice]:
-    """The rows and columns of blocks that ``box`` lies in."""
-    left, top, right, bottom = box
-    if left >= right or top >= bottom:
-        return slice(0, 0), slice(0, 0)
-    return slice(top // BLOCK, -(-bottom // BLOCK)), slice(left // BLOCK, -(-right // BLOCK))
+def _boxes(looks: Sequence[Look]) -> Boxes:
+    return np.array([look.box for look in looks], np.int64).reshape(-1, 4)
+
+
+def overlapping(some: Boxes, boxes: Boxes) -> NDArray[np.bool_]:
+    """Which of ``boxes`` share a pixel with any of ``some``."""
+    left, top, right, bottom = boxes.T
+    x0, y0, x1, y1 = some.T[..., None]
+    shared = (x0 < right) & (left < x1) & (y0 < bottom) & (top < y1)
+    return np.asarray((shared & (x0 < x1) & (left < right)).any(axis=0))
 
 
 def differences(before: Sequence[Look], after: Sequence[Look]) -> Iterator[Look]:
@@ -88,23 +94,8 @@ def differences(before: Sequence[Look], after: Sequence[Look]) -> Iterator[Look]
                 yield old
                 yield new
         return
-    # Something has come or gone: the longest run of equals is found from both ends first.
     digests = [look.digest for look in before], [look.digest for look in after]
     for kind, i, j, k, n in SequenceMatcher(None, *digests, autojunk=False).get_opcodes():
         if kind != "equal":
             yield from before[i:j]
             yield from after[k:n]
-
-
-def rectangles(blocks: Blocks) -> Iterator[Rect]:
-    """The marked blocks as rectangles of pixels, none of which overlap."""
-    rows = [row.tobytes() for row in blocks]
-    top = 0
-    for row in range(1, len(rows) + 1):
-        if row < len(rows) and rows[row] == rows[top]:
-            continue
-        steps = np.diff(blocks[top].astype(np.int8), prepend=0, append=0)
-        ends = np.flatnonzero(steps).tolist()
-        for left, right in zip(ends[::2], ends[1::2], strict=True):
-            yield left * BLOCK, top * BLOCK, right * BLOCK, row * BLOCK
-        top = row
