@@ -71,7 +71,7 @@ def rehearse(job: Job, narrator: Narrator) -> Rehearsal:
         return Rehearsal(scene.chapter(), tuple(renderer.lengths), tuple(renderer.still))
 
 
-class _Recorder:
+class Recorder:
     """Turns pictures into stretches; what is kept already is not even drawn.
 
     Whether an animation is kept is known when it has ended: by then all its
@@ -149,7 +149,7 @@ def perform(
     drawn = 0
     wanted, trusting = set(plays), True
     while wanted:
-        recorder = _Recorder(library, report, trusting=trusting)
+        recorder = Recorder(library, report, trusting=trusting)
         with scratch("drawing") as folder, tempconfig(settings(job.quality, folder)):
             try:
                 stage_scene(job, narrator, StageRenderer(recorder, wanted)).render()
