@@ -106,10 +106,10 @@ class StageRenderer(CairoRenderer):
             raise EndSceneEarlyException
         self._drawing = number in self.wanted
         scene.compile_animation_data(*args, **options)
+        scene.begin_animations()
         # What counts seconds by itself ends up elsewhere when it is skipped.
         counting = any(m.has_time_based_updater() for m in scene.get_mobject_family_members())
         self.skip_animations = not self._drawing and not counting
-        scene.begin_animations()
         frozen = bool(scene.is_current_animation_frozen_frame())
         frames = _frames_of(scene.duration, frozen)
         if self._drawing:
