@@ -89,9 +89,11 @@ class Recorder:
         self._encoder: Encoder | None = None
 
     def begin(self, play: int, frames: int) -> None:
+        """See ``scenes.stage.renderer.Taker``."""
         self._play, self._frames, self._runs, self._encoder = play, frames, [], None
 
     def take(self, look: bytes, repeat: int, picture: Callable[[], Screen]) -> None:
+        """Draw and encode the next frames, unless the animation may be kept."""
         known = bool(self._runs)
         if not known and not (self.trusting and self.library.may_have(look, self._frames)):
             self._encoder = Encoder(self.library.quality)
@@ -107,6 +109,7 @@ class Recorder:
             self.report(repeat)
 
     def end(self) -> None:
+        """Keep the animation, or note that it was missed."""
         path = self.library.path(self._runs)
         if self._encoder is not None:
             write_stretch(path, self._encoder.finish())
