@@ -10,6 +10,7 @@ from manim.mobject.types.image_mobject import AbstractImageMobject
 from numpy.typing import NDArray
 
 from scenes.stage.compositing import Compositor, Placement
+from scenes.stage.tiles import Tile
 
 
 class StageCamera(Camera):
@@ -24,9 +25,14 @@ class StageCamera(Camera):
         super().__init__(*args, **options)
 
     def place(self, image_mobject: AbstractImageMobject, size: tuple[int, int]) -> Placement:
-        """Where a picture of (height, width) ``size`` stands on the frame."""
+        """Where a picture of (height, width) ``size`` stands on the frame.
+
+        A tile whose pixels are whole numbers of screen pixels is set on whole ones:
+        between them its outermost row would be lost, and all would look less crisp.
+        """
         corners = self.points_to_subpixel_coords(image_mobject, image_mobject.points)
-        return Placement.of(corners, size)
+        placement = Placement.of(corners, size)
+        return placement.settled() if isinstance(image_mobject, Tile) else placement
 
     def display_image_mobject(
         self, image_mobject: AbstractImageMobject, pixel_array: NDArray[np.uint8]

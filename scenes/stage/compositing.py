@@ -60,6 +60,17 @@ class Placement:
         near = np.rint(corners)
         return cls(np.where(np.abs(corners - near) < WHOLE, near, corners), size)
 
+    def settled(self) -> Placement:
+        """The nearest placement on whole pixels, where that does not change the size."""
+        height, width = self.size
+        across, down = self.corners[1] - self.corners[0], self.corners[2] - self.corners[0]
+        factors = across[0] / width, down[1] / height
+        if not self.upright or any(abs(f - round(f)) * max(self.size) > STRAIGHT for f in factors):
+            return self
+        start = np.rint(self.corners[0])
+        own = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+        return Placement(start + own * np.rint(factors), self.size)
+
     @property
     def box(self) -> Rect:
         """The pixels that may be touched."""

@@ -239,6 +239,26 @@ def test_a_mosaic_is_its_samples_side_by_side(channels: int) -> None:
         assert (picture[10:, 20:] == [0x10, 0x20, 0x30]).all()
 
 
+def test_a_tile_between_pixels_stands_on_the_nearest_whole_ones() -> None:
+    tile = Tile(Frames.of(states()[:, 0]), 4)  # 16 pixels a side here
+    left, top = SMALL.width // 2 - 8, SMALL.height // 2 - 8
+    for x, y in ((0.3, 0.3), (-0.4, 0.45), (7.49, -3.6)):
+        tile.move_to((x * PIXEL, y * PIXEL, 0))
+        frame = drawn(StageCamera(), tile)
+        box = frame[top - round(y) :, left + round(x) :][:16, :16, :3]
+        np.testing.assert_array_equal(box, tile.picture.repeat(2, axis=0).repeat(2, axis=1))
+        assert np.count_nonzero(frame[..., :3].any(axis=-1)) <= 16 * 16
+
+
+def test_a_tile_that_is_growing_is_as_the_stock_camera_draws_it() -> None:
+    tile = Tile(Frames.of(states()[:, 0]), 4).scale(1.137).shift((0.123, 0.234, 0))
+    picture = ImageMobject(tile.get_pixel_array().copy())
+    picture.set_resampling_algorithm(tile.resampling_algorithm)
+    picture.points = tile.points
+    difference = np.abs(drawn(StageCamera(), tile) - drawn(Camera(), picture))
+    assert difference.max() <= 1
+
+
 def test_a_grid_of_tiles_as_the_stock_camera(tmp_path: Path) -> None:
     tiles = [Tile(Frames.of(states()[:, b]), 4).show(b) for b in range(3)]
     row = Group(*tiles).arrange(buff=px(10))
