@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from scenes.stage.compositing import Compositor, Placement
 from scenes.stage.tiles import Tile
 
+REMEMBERED = 1000
+"""Placements of pictures that a camera remembers."""
+
 
 class StageCamera(Camera):
     """Manim's camera, to the pixel, with a shorter way for pictures.
@@ -22,17 +25,25 @@ class StageCamera(Camera):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.compositor = Compositor()
+        self._placements: dict[Any, Placement] = {}
         super().__init__(*args, **options)
 
     def place(self, image_mobject: AbstractImageMobject, size: tuple[int, int]) -> Placement:
         """Where a picture of (height, width) ``size`` stands on the frame.
 
-        A tile whose pixels are whole numbers of screen pixels is set on whole ones:
-        between them its outermost row would be lost, and all would look less crisp.
+        Tiles stand on whole pixels.  A picture that stays where it is, which is
+        the rule, is placed once.
         """
-        corners = self.points_to_subpixel_coords(image_mobject, image_mobject.points)
-        placement = Placement.of(corners, size)
-        return placement.settled() if isinstance(image_mobject, Tile) else placement
+        settle = isinstance(image_mobject, Tile)
+        view = (self.frame_width, self.frame_height, *self.frame_center)
+        key = (image_mobject.points.tobytes(), size, settle, view)
+        found = self._placements.get(key)
+        if found is None:
+            corners = self.points_to_subpixel_coords(image_mobject, image_mobject.points)
+            if len(self._placements) >= REMEMBERED:
+                self._placements.clear()
+            found = self._placements[key] = Placement(corners, size, settle=settle)
+        return found
 
     def display_image_mobject(
         self, image_mobject: AbstractImageMobject, pixel_array: NDArray[np.uint8]

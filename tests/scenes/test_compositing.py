@@ -164,7 +164,7 @@ def test_an_edge_that_misses_a_whole_pixel_by_rounding_loses_no_column() -> None
     corners = np.array([[100, 50], [140, 50], [100, 90], [140, 90]]) - 1e-9
     screen = np.zeros((SMALL.height, SMALL.width, 4), np.uint8)
     picture = np.full((10, 10, 4), 255, np.uint8)
-    Compositor().lay(screen, picture, Placement.of(corners, (10, 10)), Resampling.NEAREST)
+    Compositor().lay(screen, picture, Placement(corners, (10, 10)), Resampling.NEAREST)
     assert (screen[50:90, 100:140] == 255).all()
     assert screen.astype(np.int64).sum() == 40 * 40 * 4 * 255
 
@@ -175,7 +175,7 @@ def test_what_is_outside_the_frame_is_not_drawn() -> None:
     picture = np.full((4, 4, 4), 255, np.uint8)
     for left, top in ((-50, 0), (60, 0), (0, -30), (0, 40)):
         corners = np.array([[0, 0], [20, 0], [0, 20], [20, 20]]) + np.array([left, top])
-        Compositor().lay(screen, picture, Placement.of(corners, (4, 4)), Resampling.NEAREST)
+        Compositor().lay(screen, picture, Placement(corners, (4, 4)), Resampling.NEAREST)
 
 
 def test_points_as_the_stock_camera() -> None:
