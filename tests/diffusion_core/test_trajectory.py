@@ -119,7 +119,7 @@ def test_another_version_and_another_kind_are_named(tmp_path: Path) -> None:
     write_arrays(path, arrays, FACTS, kind="diffusion-lectures trajectory 0")
     for wrong, kind in (
         (path, "diffusion-lectures trajectory 0"),
-        (save_tiny(tmp_path / "tiny.safetensors"), "diffusion-lectures weights 1"),
+        (save_tiny(tmp_path / "tiny.safetensors"), "diffusion-lectures weights 2"),
     ):
         with pytest.raises(DamagedFile) as error:
             Trajectory.load(wrong)
