@@ -58,9 +58,9 @@ def how_far(share: float) -> str:
 def terms(run: Trajectory) -> tuple[Frames, Frames, Frames]:
     """√ᾱ_t x_0, √(1 − ᾱ_t) ε and their sum x_t, at every kept state."""
     assert run.eps is not None
-    signal = run.signal_weight[:, None, None, None] * run.states[0, 0]
-    noise = run.noise_weight[:, None, None, None] * run.eps[:, 0]
-    return Frames.of(signal), Frames.of(noise), Frames.of(run.states[:, 0])
+    picture = np.broadcast_to(run.states[0, 0], run.states[:, 0].shape)
+    signal = Frames.of(picture, run.signal_weight)
+    return signal, Frames.of(run.eps[:, 0], run.noise_weight), Frames.of(run.states[:, 0])
 
 
 class ForwardProcess(LectureScene):

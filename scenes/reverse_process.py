@@ -205,7 +205,7 @@ class ReverseProcess(LectureScene):
         """All samples of the run side by side."""
         columns = min(MOSAIC_COLUMNS, run.states.shape[1])
         frames = Frames.mosaic(run.states, columns, 2, self.theme.background)
-        height, width = frames.pixels.shape[1:3]
+        height, width = frames.size
         cell = min(
             cell_for(int(TALL_STAGE.height / UNIT) - 60, height),
             cell_for(int(TALL_STAGE.width / UNIT), width),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from diffusion_core.errors import DamagedFile
@@ -11,6 +12,9 @@ from diffusion_core.files import write_text
 from scenes.cues import Chapter, Cue, Sentence
 from scenes.options import SceneOptions
 from studio.quality import Quality
+
+STILL_WORK = 4
+"""Moving frames that a still of any length is worth."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,58 @@ class Job:
     voice: str
     recordings: dict[str, Path]
     target: Path
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What is known of a scene before it is drawn.
+
+    Parameters
+    ----------
+    chapter
+        Its sentences and its length.
+    lengths
+        Frames of each of its animations.
+    still
+        Of each, whether nothing moves in it.
+    """
+
+    chapter: Chapter
+    lengths: tuple[int, ...]
+    still: tuple[bool, ...]
+
+    @property
+    def frames(self) -> int:
+        """Of the whole scene."""
+        return sum(self.lengths)
+
+    def beats(self, frame_rate: int) -> list[range]:
+        """The animations of each beat; what comes before the first belongs to it."""
+        starts = [0, *accumulate(self.lengths)]
+        begins = {round(cue.start * frame_rate) for cue in self.chapter.cues[1:]}
+        edges = [0, *(i for i, start in enumerate(starts) if i and start in begins)]
+        edges.append(len(self.lengths))
+        return [range(a, b) for a, b in pairwise(edges) if a < b]
+
+    def work(self, plays: range) -> int:
+        """About how much it takes to draw those animations, in moving frames."""
+        return sum(STILL_WORK if self.still[i] else self.lengths[i] for i in plays)
+
+    def parts(self, count: int, frame_rate: int) -> list[range]:
+        """The animations in ``count`` parts, or fewer, of about equal work; no beat is cut."""
+        beats = self.beats(frame_rate)
+        total = sum(self.work(beat) for beat in beats)
+        parts: list[range] = []
+        done = 0
+        for beat in beats:
+            # A beat goes where its middle lies.
+            part = int((done + self.work(beat) / 2) * count / max(1, total))
+            done += self.work(beat)
+            if parts and part < len(parts):
+                parts[-1] = range(parts[-1].start, beat.stop)
+            else:
+                parts.append(beat)
+        return parts
 
 
 def chapter_path(target: Path) -> Path:

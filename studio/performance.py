@@ -1,75 +1,52 @@
-"""One scene played once: rehearsed for its words and its length, then rendered.
+"""One scene played: rehearsed for its words and its length, then drawn, in parts or whole.
 
-This module imports manim and runs in a worker process (see ``rendering``),
+This module imports manim and runs in a worker process (see ``workers``),
 because manim keeps its settings in one global and they differ between jobs.
 """
 
 from __future__ import annotations
 
 import importlib
-import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from manim import tempconfig
-from manim.renderer.cairo_renderer import CairoRenderer
-from manim.scene.scene_file_writer import SceneFileWriter
+from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from diffusion_core.files import written_whole
 from diffusion_core.trajectory import Trajectory
 from scenes.catalog import scene_entry
-from scenes.cues import Chapter, Narrator
-from scenes.stage.camera import StageCamera
+from scenes.cues import Narrator
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
-from studio.job import Job, write_chapter
+from scenes.stage.renderer import StageRenderer
+from studio.encoding import ENCODER, Encoder
+from studio.job import Job, Rehearsal
 from studio.quality import Quality
+from studio.stretches import Library, Run, is_whole, write_stretch
 from studio.workspace import scratch
 
 # manim's progress bars, even unseen, would take a lock between processes, a
 # semaphore that a worker which is ended leaves behind.
 tqdm.set_lock(threading.RLock())
 
-ENCODER = {
-    "preset": "veryfast",
-    "crf": "18",
-    "tune": "animation",
-    "threads": "1",
-    # swscale turns RGB into BT.601; unsaid, players take BT.709 for it at this size, and the
-    # oranges shift.
-    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
-}
-"""x264: one thread an encoder, so that a frame is the same however many scenes render at once."""
-
-Report = Callable[[int, int], None]
+Screen = NDArray[np.uint8]
+Report = Callable[[int], None]
 
 
-class _CountingWriter(SceneFileWriter):
-    """manim's writer, telling how many frames it was given."""
-
-    on_frame: Callable[[int], None] = staticmethod(lambda frames: None)
-
-    def write_frame(self, pixels: Any, *, repeat: int = 1) -> None:
-        super().write_frame(pixels, repeat=repeat)
-        self.on_frame(repeat)
-
-
-def stage_scene(job: Job, narrator: Narrator, *, rehearsal: bool = False) -> LectureScene:
+def stage_scene(job: Job, narrator: Narrator, renderer: StageRenderer) -> LectureScene:
     """The scene of ``job``, ready to be played under manim's present settings."""
     module, _, name = scene_entry(job.scene).place.partition(":")
     kind: type[LectureScene] = getattr(importlib.import_module(module), name)
     recordings = {key: Trajectory.load(path) for key, path in job.recordings.items()}
     inputs = SceneInputs(job.title, job.options, recordings, narrator)
-    renderer = CairoRenderer(
-        file_writer_class=_CountingWriter, camera_class=StageCamera, skip_animations=rehearsal
-    )
     return kind(inputs, renderer)
 
 
-def settings(quality: Quality, folder: Path, *, dry: bool = False) -> dict[str, Any]:
-    """manim's settings for one job in a folder of its own."""
+def settings(quality: Quality, folder: Path, *, dry: bool = True) -> dict[str, Any]:
+    """manim's settings for one job in a folder of its own; manim writes no video if ``dry``."""
     return {
         "media_dir": str(folder),
         "pixel_width": quality.width,
@@ -85,36 +62,103 @@ def settings(quality: Quality, folder: Path, *, dry: bool = False) -> dict[str, 
     }
 
 
-def rehearse(job: Job, narrator: Narrator) -> Chapter:
+def rehearse(job: Job, narrator: Narrator) -> Rehearsal:
     """Play the scene without drawing it: its sentences, their times, its length."""
-    quality = Quality("rehearsal", 160, 90, job.quality.frame_rate)
-    with scratch() as folder, tempconfig(settings(quality, folder, dry=True)):
-        scene = stage_scene(job, narrator, rehearsal=True)
-        scene.render()
-        return scene.chapter()
-
-
-def perform(job: Job, narrator: Narrator, chapter: Chapter, report: Report) -> Chapter:
-    """Render the scene of ``job`` to its target, whole; return its chapter.
-
-    ``chapter`` is the rehearsal's, from which the number of frames is known.
-    """
-    total = round(chapter.end * job.quality.frame_rate)
-    done = 0
-
-    def count(frames: int) -> None:
-        nonlocal done
-        done += frames
-        report(min(done, total - 1), total)
-
     with scratch() as folder, tempconfig(settings(job.quality, folder)):
-        scene = stage_scene(job, narrator)
-        _CountingWriter.on_frame = staticmethod(count)
+        renderer = StageRenderer(to_the_end=True)
+        scene = stage_scene(job, narrator, renderer)
         scene.render()
-        movie = Path(scene.renderer.file_writer.movie_file_path)
-        with written_whole(job.target) as partial:
-            shutil.copyfile(movie, partial)
-    played = scene.chapter()
-    write_chapter(job.target, played)
-    report(total, total)
-    return played
+        return Rehearsal(scene.chapter(), tuple(renderer.lengths), tuple(renderer.still))
+
+
+class Recorder:
+    """Turns pictures into stretches; what is kept already is not even drawn.
+
+    Whether an animation is kept is known when it has ended: by then all its
+    frames have shown their looks.  One that begins like a kept one and goes on
+    otherwise was not drawn; it is ``missed``.
+    """
+
+    def __init__(self, library: Library, report: Report, *, trusting: bool) -> None:
+        self.library, self.report, self.trusting = library, report, trusting
+        self.kept: dict[int, Path] = {}
+        self.missed: set[int] = set()
+        self.drawn = 0
+        self._play = self._frames = 0
+        self._runs: list[Run] = []
+        self._encoder: Encoder | None = None
+
+    def begin(self, play: int, frames: int) -> None:
+        """See ``scenes.stage.renderer.Taker``."""
+        self._play, self._frames, self._runs, self._encoder = play, frames, [], None
+
+    def take(self, look: bytes, repeat: int, picture: Callable[[], Screen]) -> None:
+        """Draw and encode the next frames, unless the animation may be kept."""
+        known = bool(self._runs)
+        if not known and not (self.trusting and self.library.may_have(look, self._frames)):
+            self._encoder = Encoder(self.library.quality)
+        if known and self._runs[-1][0] == look:
+            self._runs[-1] = look, self._runs[-1][1] + repeat
+            if self._encoder:
+                self._encoder.again(repeat)
+        else:
+            self._runs.append((look, repeat))
+            if self._encoder:
+                self._encoder.add(picture(), repeat)
+        if self._encoder:
+            self.report(repeat)
+
+    def end(self) -> None:
+        """Keep the animation, or note that it was missed."""
+        path = self.library.path(self._runs)
+        if self._encoder is not None:
+            write_stretch(path, self._encoder.finish())
+            self._encoder = None
+            self.drawn += self._frames
+        elif is_whole(path):
+            path.touch()  # used: the last to go when room is made
+            self.report(self._frames)
+        else:
+            self.missed.add(self._play)
+            return
+        self.kept[self._play] = path
+
+    def close(self) -> None:
+        """End the thread of an animation that was broken off."""
+        if self._encoder is not None:
+            self._encoder.close()
+
+
+def perform(
+    job: Job, narrator: Narrator, plays: Collection[int], report: Report
+) -> tuple[dict[int, Path], int]:
+    """Draw some animations of the scene of ``job``, as far as they are not kept.
+
+    Parameters
+    ----------
+    job, narrator
+        As for the rehearsal.
+    plays
+        Numbers of the animations.
+    report
+        Told the frames that have been done since the last time.
+
+    Returns
+    -------
+    Where each animation is kept, and how many frames had to be drawn.
+    """
+    library = Library.usual(job.quality)
+    kept: dict[int, Path] = {}
+    drawn = 0
+    wanted, trusting = set(plays), True
+    while wanted:
+        recorder = Recorder(library, report, trusting=trusting)
+        with scratch("drawing") as folder, tempconfig(settings(job.quality, folder)):
+            try:
+                stage_scene(job, narrator, StageRenderer(recorder, wanted)).render()
+            finally:
+                recorder.close()
+        kept |= recorder.kept
+        drawn += recorder.drawn
+        wanted, trusting = recorder.missed, False
+    return kept, drawn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from diffusion_core.errors import LectureError, UsageError
@@ -17,6 +17,7 @@ from scenes.cues import Chapter, cues_of
 from scenes.options import SceneOptions
 from studio.animated_image import Loop, make_gif
 from studio.captions import to_srt, to_vtt, transcript
+from studio.finished import made_of, recall, remember
 from studio.manifest import commit, versions, write_manifest
 from studio.narration import SpeechCache, mix
 from studio.progress import Progress, Stage, unwatched
@@ -113,7 +114,29 @@ class Product:
     manifest: Path
     seconds: float
     fresh: tuple[str, ...]
-    """Names of the scenes that were rendered now; the others were kept from before."""
+    """Names of the scenes that were put together now; the others were kept from before."""
+    drawn: int
+    """Frames that were drawn now; all others were kept from before."""
+
+    @classmethod
+    def beside(
+        cls, video: Path, seconds: float, fresh: tuple[str, ...] = (), drawn: int = 0
+    ) -> Product:
+        """A product with its other files beside its video."""
+        return cls(
+            video=video,
+            captions=(video.with_suffix(".srt"), video.with_suffix(".vtt")),
+            transcript=video.with_suffix(".md"),
+            manifest=video.with_suffix(".json"),
+            seconds=seconds,
+            fresh=fresh,
+            drawn=drawn,
+        )
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that was written."""
+        return (self.video, *self.captions, self.transcript, self.manifest)
 
     def as_facts(self) -> Facts:
         """JSON-ready."""
@@ -126,6 +149,7 @@ class Product:
             "manifest": str(self.manifest),
             "seconds": round(self.seconds, 3),
             "rendered": list(self.fresh),
+            "frames_drawn": self.drawn,
         }
 
 
@@ -225,7 +249,36 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
         When ffmpeg or the voice is not installed.
     """
     speaker = _prepare(order, order.video)
-    return _finish(order, speaker, render(order, speaker, progress), progress)
+    key = _key(order, speaker)
+    facts = recall(key)
+    if facts is not None:
+        for stage, parts in (
+            (Stage.RECORDING, tuple(order.recipes())),
+            (Stage.SPEAKING, order.scenes),
+            (Stage.RENDERING, order.scenes),
+            (Stage.MUXING, (order.name,)),
+        ):
+            for part in parts:
+                progress(stage, part, 1, 1)
+        return Product.beside(order.video, facts["seconds"])
+    product = _finish(order, speaker, render(order, speaker, progress), progress)
+    remember(key, product.files, {"seconds": product.seconds})
+    return product
+
+
+def _key(order: Order, speaker: Speaker) -> str:
+    """What the product of ``order`` is remembered by."""
+    ordered = {
+        "name": order.name,
+        "scenes": list(order.scenes),
+        "title": order.title,
+        "options": {name: getattr(order.options, name) for name in sorted(order.accepts)},
+        "quality": asdict(order.quality),
+        "speaker": speaker.name,
+        "ffmpeg": ffmpeg_version(),
+        "video": str(order.video.absolute()),
+    }
+    return made_of(ordered, order.recipes())
 
 
 def loop(
@@ -279,13 +332,11 @@ def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) 
         progress(Stage.MUXING, order.name, 1, 3)
         assemble([scene.job.target for scene in rendered], track, told, video, order.title)
     progress(Stage.MUXING, order.name, 2, 3)
-    product = Product(
-        video=video,
-        captions=(video.with_suffix(".srt"), video.with_suffix(".vtt")),
-        transcript=video.with_suffix(".md"),
-        manifest=video.with_suffix(".json"),
-        seconds=seconds,
-        fresh=tuple(scene.job.scene for scene in rendered if scene.fresh),
+    product = Product.beside(
+        video,
+        seconds,
+        tuple(scene.job.scene for scene in rendered if scene.fresh),
+        sum(scene.drawn for scene in rendered),
     )
     write_text(product.captions[0], to_srt(told))
     write_text(product.captions[1], to_vtt(told))

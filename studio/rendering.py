@@ -1,23 +1,13 @@
-"""Silent videos of scenes: rendered in worker processes, kept until something changes."""
+"""Silent videos of scenes: drawn by several processes at once, kept until something changes."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import multiprocessing
-import os
-import queue
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.context import SpawnContext
-from multiprocessing.queues import Queue
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 from diffusion_core.errors import LectureError, MissingRequirement
 from diffusion_core.files import digest_of
@@ -26,43 +16,49 @@ from diffusion_core.store import Recording
 from scenes.catalog import scene_entry
 from scenes.cues import Chapter
 from scenes.options import SceneOptions
-from studio.job import Job, read_chapter
+from studio.job import Job, Rehearsal, read_chapter, write_chapter
 from studio.progress import Progress, Stage
 from studio.quality import Quality
 from studio.speakers import Speaker
+from studio.stretches import DRAWN_BY, join, make_room
 from studio.video import duration_of
+from studio.workers import Workers, tell, usual_workers
 from studio.workspace import remove_stale
 
-Event = tuple[Stage, str, int, int]
-_events: Queue[Event] | None = None  # of a worker process, set as it starts
-
-DRAWN_BY = ("manim", "manimpango", "pycairo", "typst", "numpy", "pillow", "av")
-"""Packages whose version may change a frame."""
-STOPS = (signal.SIGINT, signal.SIGTERM)
-"""What ends a production on request."""
+DECIDING = ("encoding.py", "job.py", "performance.py", "rendering.py", "stretches.py")
+"""Files of the studio that decide what is drawn."""
+SHORTEST = 60
+"""Moving frames below which a part of a scene is not worth a worker of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class SilentScene:
     """A rendered scene: its video and the chapter that it makes.
 
-    ``fresh`` says whether it was rendered now.
+    ``drawn`` is how many of its frames were drawn now; ``fresh`` says whether
+    its video was put together now.
     """
 
     job: Job
     chapter: Chapter
     fresh: bool
+    drawn: int = 0
 
 
-def _source_digest() -> str:
+@cache
+def source_digest() -> str:
     """SHA-256 of everything that decides what is drawn: the scenes, the stage, the fonts."""
     digest = hashlib.sha256()
-    sources = sorted([*ROOT.glob("scenes/**/*"), ROOT / "studio" / "performance.py"])
-    for path in sources:
+    for path in sorted([*ROOT.glob("scenes/**/*"), *(ROOT / "studio" / name for name in DECIDING)]):
         if path.suffix in (".py", ".otf"):
             digest.update(f"\0{path.relative_to(ROOT)}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def drawn_by() -> dict[str, str]:
+    """The versions of the packages that draw."""
+    return {name: importlib.metadata.version(name) for name in DRAWN_BY}
 
 
 def plan_job(
@@ -84,8 +80,8 @@ def plan_job(
             "quality": asdict(quality),
             "speaker": speaker.name,
             "recordings": {name: recording.fingerprint for name, recording in recordings.items()},
-            "sources": _source_digest(),
-            "versions": {name: importlib.metadata.version(name) for name in DRAWN_BY},
+            "sources": source_digest(),
+            "versions": drawn_by(),
         }
     )
     return Job(
@@ -116,36 +112,21 @@ def kept(job: Job) -> Chapter | None:
 # -- in a worker ---------------------------------------------------------------
 
 
-def _begin_worker(events: Queue[Event]) -> None:
-    global _events
-    _events = events
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its workers
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent is killed: then it has nobody to work for."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _work(job: Job) -> Chapter:
+def _rehearse(job: Job) -> Rehearsal:
     from studio.narration import SpeechCache
-    from studio.performance import perform, rehearse
+    from studio.performance import rehearse
     from studio.speakers import make_speaker
 
-    def tell(stage: Stage, done: int, total: int) -> None:
-        if _events is not None:
-            _events.put((stage, job.scene, done, total))
+    return rehearse(job, SpeechCache(make_speaker(job.voice)))
+
+
+def _perform(job: Job, plays: range) -> tuple[dict[int, Path], int]:
+    from studio.narration import SpeechCache
+    from studio.performance import perform
+    from studio.speakers import make_speaker
 
     narrator = SpeechCache(make_speaker(job.voice))
-    tell(Stage.SPEAKING, 0, 1)
-    chapter = rehearse(job, narrator)
-    tell(Stage.SPEAKING, 1, 1)
-    return perform(job, narrator, chapter, lambda done, total: tell(Stage.RENDERING, done, total))
+    return perform(job, narrator, plays, lambda frames: tell(job.scene, frames))
 
 
 # -- in the parent ---------------------------------------------------------------
@@ -156,6 +137,9 @@ def render_scenes(
 ) -> list[SilentScene]:
     """Render what is not kept yet, several scenes at once; the order of ``jobs`` stays.
 
+    Scenes that are long beside the others are drawn in parts.  However many
+    workers there are, the videos are the same.
+
     Parameters
     ----------
     jobs
@@ -163,106 +147,92 @@ def render_scenes(
     progress
         Told of speech and of frames.
     workers
-        Processes; as many as there are processors by default.  Each takes
-        about 0.4 GB.
+        Processes; as many as there are processors, and memory for, by default.
 
     Raises
     ------
     LectureError
         When a scene cannot be rendered; says which.
     """
-    chapters: dict[Path, Chapter] = {}
+    found: dict[Path, SilentScene] = {}
     missing: list[Job] = []
     for job in jobs:
         chapter = kept(job)
         if chapter is None:
             missing.append(job)
         else:
-            chapters[job.target] = chapter
+            found[job.target] = SilentScene(job, chapter, fresh=False)
             progress(Stage.SPEAKING, job.scene, 1, 1)
             progress(Stage.RENDERING, job.scene, 1, 1)
     if missing:
-        chapters |= _render(missing, progress, workers or os.cpu_count() or 1)
-    fresh = {job.target for job in missing}
-    return [SilentScene(job, chapters[job.target], job.target in fresh) for job in jobs]
+        for scene in _render(missing, progress, workers or usual_workers()):
+            found[scene.job.target] = scene
+        make_room(cache_dir() / "stretches")
+    return [found[job.target] for job in jobs]
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a request to end wait until the workers have started.
+def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> list[SilentScene]:
+    done: dict[str, int] = {}
+    rehearsed: dict[str, Rehearsal] = {}
 
-    A worker that starts meanwhile inherits that it is not disturbed.  This
-    thread's mask alone is not enough for us: the signal then takes another one.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
-    waiting: list[int] = []
-    handlers = {
-        stop: signal.signal(stop, lambda number, frame: waiting.append(number)) for stop in STOPS
-    }
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    def on_frames(scene: str, frames: int) -> None:
+        done[scene] = done.get(scene, 0) + frames
+        # The scene is done when its video is put together.
+        total = rehearsed[scene].frames
+        progress(Stage.RENDERING, scene, min(done[scene], total - 1), total)
+
+    by_name = {job.scene: job for job in jobs}
     try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        for stop, handler in handlers.items():
-            signal.signal(stop, handler)
-        for number in waiting:
-            signal.raise_signal(number)
-
-
-def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> dict[Path, Chapter]:
-    context: SpawnContext = multiprocessing.get_context("spawn")
-    events: Queue[Event] = context.Queue()
-    try:
-        with ProcessPoolExecutor(
-            min(workers, len(jobs)),
-            mp_context=context,
-            initializer=_begin_worker,
-            initargs=(events,),
-        ) as pool:
-            try:
-                with _undisturbed():
-                    futures = {pool.submit(_work, job): job for job in jobs}
-                _watch(futures, events, progress)
-            except BaseException:
-                for process in multiprocessing.active_children():
-                    process.terminate()
-                raise
-            return {job.target: _result(future, job) for future, job in futures.items()}
+        with Workers(workers, on_frames) as pool:
+            for job in jobs:
+                progress(Stage.SPEAKING, job.scene, 0, 1)
+            for scene, rehearsal in pool.run(_rehearse, {job.scene: (job,) for job in jobs}):
+                rehearsed[scene] = rehearsal
+                progress(Stage.SPEAKING, scene, 1, 1)
+            parts = shared_out(rehearsed, workers, jobs[0].quality.frame_rate)
+            stretches: dict[str, dict[int, Path]] = {job.scene: {} for job in jobs}
+            drawn = dict.fromkeys(stretches, 0)
+            orders = {part: (by_name[part[0]], part[1]) for part in parts}
+            made: list[SilentScene] = []
+            for (scene, _), (kept_now, drawn_now) in pool.run(_perform, orders):
+                stretches[scene] |= kept_now
+                drawn[scene] += drawn_now
+                if len(stretches[scene]) == len(rehearsed[scene].lengths):
+                    _put_together(by_name[scene], rehearsed[scene], stretches[scene])
+                    chapter = rehearsed[scene].chapter
+                    made.append(SilentScene(by_name[scene], chapter, True, drawn[scene]))
+                    done[scene] = rehearsed[scene].frames
+                    progress(Stage.RENDERING, scene, 1, 1)
+            return made
     except BaseException:
         remove_stale()  # what the workers could not
         raise
 
 
-def _watch(futures: dict[Future[Chapter], Job], events: Queue[Event], progress: Progress) -> None:
-    """Pass events on until every scene is done or one has failed."""
-    pending: set[Future[Any]] = set(futures)
-    finished: set[str] = set()
-    while pending:
-        done, pending = wait(pending, timeout=0.1)
-        while True:
-            try:
-                event = events.get_nowait()
-            except queue.Empty:
-                break
-            if event[1] not in finished:
-                progress(*event)
-        for future in done:
-            scene = futures[future].scene
-            _result(future, futures[future])
-            progress(Stage.RENDERING, scene, 1, 1)  # its own last word may still be on the way
-            finished.add(scene)
+def shared_out(
+    rehearsed: Mapping[str, Rehearsal], workers: int, frame_rate: int
+) -> list[tuple[str, range]]:
+    """Which animations of which scene one worker draws in one go; the most work comes first.
+
+    No part is longer than a worker's fair share of the whole, if beats allow,
+    nor so short that getting there takes longer than drawing it.
+    """
+    work = {scene: found.work(range(len(found.lengths))) for scene, found in rehearsed.items()}
+    share = max(sum(work.values()) / workers, SHORTEST)
+    parts = [
+        (scene, part, found.work(part))
+        for scene, found in rehearsed.items()
+        for part in found.parts(-(-work[scene] // int(share)), frame_rate)
+    ]
+    return [(scene, part) for scene, part, _ in sorted(parts, key=lambda part: -part[2])]
 
 
-def _result(future: Future[Chapter], job: Job) -> Chapter:
-    try:
-        return future.result()
-    except LectureError:
-        raise
-    except BrokenProcessPool as error:
+def _put_together(job: Job, rehearsal: Rehearsal, stretches: Mapping[int, Path]) -> None:
+    paths = [stretches[play] for play in range(len(rehearsal.lengths))]
+    frames = join(paths, job.quality, job.target)
+    if frames != rehearsal.frames:
         raise LectureError(
-            f"the worker that rendered {job.scene!r} was ended (out of memory?); "
-            "free some and run the same command again"
-        ) from error
+            f"scene {job.scene!r} was drawn in {frames} frames, but rehearsed in "
+            f"{rehearsal.frames}: what it does must not depend on being watched"
+        )
+    write_chapter(job.target, rehearsal.chapter)

@@ -31,12 +31,15 @@ def remove_stale() -> None:
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder of this process; those of processes that were killed are removed first."""
+def scratch(purpose: str = "work") -> Iterator[Path]:
+    """A folder of this process; those of processes that were killed are removed first.
+
+    ``purpose`` is in its name, for whoever looks on.
+    """
     remove_stale()
     root = cache_dir() / "work"
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{purpose}-", dir=root))
     try:
         yield folder
     finally:

@@ -283,7 +283,7 @@ def test_a_second_time_nothing_is_rendered_and_the_sound_is_still_there(lecture:
     again = make(
         lecture.place, "lecture", "introduction", "--quality", "draft", "--steps", "20", "--json"
     )
-    assert again.facts == {**lecture.facts, "rendered": []}
+    assert again.facts == {**lecture.facts, "rendered": [], "frames_drawn": 0}
     assert set(lecture.facts["rendered"]) <= set(INTRODUCTION.scenes)
     assert again.manifest["video"] == lecture.manifest["video"]
     assert stream_digest(again.video) == lecture.manifest["video"]["stream_sha256"]

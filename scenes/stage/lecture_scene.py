@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from manim import DOWN, LEFT, FadeIn, Mobject, Scene, Typst, VGroup, config
 from manim.renderer.cairo_renderer import CairoRenderer
@@ -74,7 +75,22 @@ class LectureScene(Scene):
         self.theme = THEMES[inputs.options.theme]
         self.lettering = Lettering(self.theme)
         self.cues: list[Cue] = []
+        self._updating: dict[int, bool] = {}  # of this animation: whether a mobject has updaters
         self.camera.background_color = self.theme.background
+
+    def play(self, *animations: Any, **options: Any) -> None:
+        """See ``manim.Scene.play``."""
+        self._updating.clear()
+        super().play(*animations, **options)
+
+    def update_mobjects(self, dt: float) -> None:
+        """See ``manim.Scene.update_mobjects``; what nothing follows is passed over."""
+        for mobject in list(self.mobjects):
+            key = id(mobject)
+            if key not in self._updating:
+                self._updating[key] = any(member.updaters for member in mobject.get_family())
+            if self._updating[key]:
+                mobject.update(dt)
 
     def run(self, name: str) -> Trajectory:
         """The recording called ``name``."""

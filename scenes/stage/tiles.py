@@ -2,60 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import numpy as np
 from manim import DOWN, UP, Group, Mobject, Square, ValueTracker
 from manim.mobject.types.image_mobject import AbstractImageMobject
-from numpy.typing import NDArray
 from PIL.Image import Resampling
 
-from diffusion_core.grids import to_pixels
+from scenes.stage.frames import Frames, Mosaic, Pixels
 from scenes.stage.layout import FRAME_HEIGHT, px
 
-Pixels = NDArray[np.uint8]
-
-
-class Frames:
-    """Pictures in a row in time, shared by every copy of a tile.
-
-    Parameters
-    ----------
-    pixels
-        (N, H, W, 3), uint8.
-    """
-
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Frames:
-        return self  # manim copies mobjects freely; recordings are not copied with them
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    @classmethod
-    def of(cls, states: NDArray[np.floating[Any]]) -> Frames:
-        """Recorded states (N, C, H, W) in −1 … 1, one or three channels."""
-        pixels = to_pixels(states).transpose(0, 2, 3, 1)
-        return cls(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:3], 3))))
-
-    @classmethod
-    def mosaic(
-        cls, states: NDArray[np.floating[Any]], columns: int, gap: int, background: str
-    ) -> Frames:
-        """Recorded states (N, B, C, H, W): the samples of each moment side by side."""
-        N, B, _, H, W = states.shape
-        rows = math.ceil(B / columns)
-        rgb = [int(background[i : i + 2], 16) for i in (1, 3, 5)]
-        size = (N, rows * (H + gap) - gap, columns * (W + gap) - gap, 3)
-        sheet = np.empty(size, np.uint8)
-        sheet[:] = rgb
-        for i in range(B):
-            top, left = (i // columns) * (H + gap), (i % columns) * (W + gap)
-            sheet[:, top : top + H, left : left + W] = cls.of(states[:, i]).pixels
-        return cls(sheet)
+__all__ = ["Frames", "Mosaic", "Panel", "Pixels", "Tile"]
 
 
 class Tile(AbstractImageMobject):
@@ -72,13 +27,19 @@ class Tile(AbstractImageMobject):
 
     def __init__(self, frames: Frames, cell: int) -> None:
         self.frames, self.index, self.opacity = frames, 0, 1.0
+        self._rgba: Pixels = np.empty((*frames.size, 4), np.uint8)
+        self._painted = -1
+        frames.prepare(self._rgba[..., :3])
         super().__init__(FRAME_HEIGHT, resampling_algorithm=Resampling.NEAREST)
         self.scale(cell)
 
     @property
     def picture(self) -> Pixels:
-        """What is shown now, (H, W, 3)."""
-        return self.frames.pixels[self.index]
+        """What is shown now, (H, W, 3); the next picture takes its place in memory."""
+        if self._painted != self.index:
+            self.frames.paint(self.index, self._rgba[..., :3])
+            self._painted = self.index
+        return self._rgba[..., :3]
 
     def show(self, index: float) -> Tile:
         """Show the picture at ``index``, rounded down and kept within the recording."""
@@ -94,8 +55,9 @@ class Tile(AbstractImageMobject):
 
     def get_pixel_array(self) -> Pixels:
         """The picture as RGBA, as manim's own camera wants it."""
-        alpha = np.full((*self.picture.shape[:2], 1), round(255 * self.opacity), np.uint8)
-        return np.concatenate([self.picture, alpha], axis=2)
+        _ = self.picture
+        self._rgba[..., 3] = round(255 * self.opacity)
+        return self._rgba
 
     def set_opacity(self, alpha: float, family: bool = True) -> Tile:
         """0 invisible, 1 solid."""

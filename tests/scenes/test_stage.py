@@ -67,9 +67,9 @@ def test_tiles_share_their_frames_and_stay_within_them() -> None:
 
 
 def test_grey_states_become_grey_pixels() -> None:
-    shown = Frames.of(np.array([[[[-1.0, 0.0], [1.0, 3.0]]]]))
-    np.testing.assert_array_equal(shown.pixels[0, ..., 0], [[0, 128], [255, 255]])
-    assert (shown.pixels[..., 0] == shown.pixels[..., 2]).all()
+    shown = Tile(Frames.of(np.array([[[[-1.0, 0.0], [1.0, 3.0]]]])), 4).picture
+    np.testing.assert_array_equal(shown[..., 0], [[0, 128], [255, 255]])
+    assert (shown[..., 0] == shown[..., 2]).all()
 
 
 @pytest.mark.parametrize("quality", ["draft", "medium", "high"])
