@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import signal
 import sys
 import tomllib
@@ -22,6 +23,7 @@ from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
 from scenes.options import OPTION_NAMES, USUAL_GUIDANCE, SceneOptions
 
 if TYPE_CHECKING:
+    from diffusion_core.recipe import ReverseRecipe
     from studio.production import Order
 
 SETTINGS = Path("diffusion-lectures.toml")
@@ -427,6 +429,18 @@ def train_command(
     report(facts, as_json, f"{run.weights} (loss {facts['loss']:.4f})")
 
 
+def sample_name(recipe: ReverseRecipe) -> str:
+    """What a sheet of samples is called: what it was drawn with, as far as it is not usual."""
+    words = re.sub(r"[^\w]+", "-", recipe.prompt.casefold()).strip("-")[:60]
+    parts = [Path(recipe.model).stem, words, f"seed{recipe.seeds[0]}"]
+    parts += [f"{recipe.sampler}{recipe.steps}"]
+    if recipe.guidance != 1:
+        parts.append(f"g{recipe.guidance:g}")
+    if recipe.schedule != USUAL.schedule:
+        parts.append(recipe.schedule)
+    return "-".join(part for part in parts if part)
+
+
 @cli.command("sample")
 @cloup.option("--n", "count", type=click.IntRange(1, 4096), default=64, show_default=True)
 @PROMPT
@@ -482,7 +496,7 @@ def sample_command(
         schedule=schedule,
         keep=min(states, steps),
     )
-    path = output or MEDIA / "samples" / f"{Path(name).stem}-seed{seed}-{sampler}{steps}.png"
+    path = output or MEDIA / "samples" / f"{sample_name(recipe)}.png"
     if path.suffix.lower() != ".png":
         raise UsageError(f"--output {path} must end in .png")
     check_writable(path)

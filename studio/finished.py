@@ -98,5 +98,5 @@ def recall(key: str) -> dict[str, Any] | None:
             return None
         facts: dict[str, Any] = noted["facts"]
         return facts
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never made, moved away, or changed: it is made again

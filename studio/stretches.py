@@ -29,7 +29,9 @@ from studio.quality import Quality
 KIND = "diffusion-lectures stretch 1"
 DRAWN_BY = ("manim", "manimpango", "pycairo", "typst", "numpy", "pillow", "av")
 """Packages whose version may change a frame."""
-DRAWING = ("scenes/stage/camera.py", "scenes/stage/compositing.py", "scenes/stage/looks.py")
+DRAWING = tuple(
+    f"scenes/stage/{name}.py" for name in ("camera", "compositing", "looks", "painter", "renderer")
+)
 ENCODING = ("studio/encoding.py",)
 """Files that decide what becomes of a look."""
 ROOM = 4_000_000_000

@@ -10,6 +10,10 @@ from manim.mobject.types.image_mobject import AbstractImageMobject
 from numpy.typing import NDArray
 
 from scenes.stage.compositing import Compositor, Placement
+from scenes.stage.tiles import Tile
+
+REMEMBERED = 1000
+"""Placements of pictures that a camera remembers."""
 
 
 class StageCamera(Camera):
@@ -21,12 +25,25 @@ class StageCamera(Camera):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.compositor = Compositor()
+        self._placements: dict[Any, Placement] = {}
         super().__init__(*args, **options)
 
     def place(self, image_mobject: AbstractImageMobject, size: tuple[int, int]) -> Placement:
-        """Where a picture of (height, width) ``size`` stands on the frame."""
-        corners = self.points_to_subpixel_coords(image_mobject, image_mobject.points)
-        return Placement.of(corners, size)
+        """Where a picture of (height, width) ``size`` stands on the frame.
+
+        Tiles stand on whole pixels.  A picture that stays where it is, which is
+        the rule, is placed once.
+        """
+        settle = isinstance(image_mobject, Tile)
+        view = (self.frame_width, self.frame_height, *self.frame_center)
+        key = (image_mobject.points.tobytes(), size, settle, view)
+        found = self._placements.get(key)
+        if found is None:
+            corners = self.points_to_subpixel_coords(image_mobject, image_mobject.points)
+            if len(self._placements) >= REMEMBERED:
+                self._placements.clear()
+            found = self._placements[key] = Placement(corners, size, settle=settle)
+        return found
 
     def display_image_mobject(
         self, image_mobject: AbstractImageMobject, pixel_array: NDArray[np.uint8]

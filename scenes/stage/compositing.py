@@ -7,9 +7,8 @@ picture costs the area that it covers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,42 +38,49 @@ def overlap(one: Rect, other: Rect) -> Rect | None:
     return (left, top, right, bottom) if left < right and top < bottom else None
 
 
-@dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture of (height, width) ``size`` stands on the frame.
+    """Where a picture stands on the frame.
 
     Parameters
     ----------
     corners
         (4, 2) in screen pixels: upper left, upper right, lower left, lower right.
+        What misses a whole pixel by rounding is set on it.
     size
-        Of the picture, in its own pixels.
+        Height and width of the picture, in its own pixels.
+    settle
+        Whether an upright picture whose pixels are whole numbers of screen
+        pixels is set on whole ones: between them its outermost row would be
+        lost, and all would look less crisp.
     """
 
-    corners: NDArray[np.float64]
-    size: tuple[int, int]
-
-    @classmethod
-    def of(cls, corners: NDArray[np.float64], size: tuple[int, int]) -> Placement:
-        """The placement at ``corners``, set on whole pixels where it is meant to be."""
+    def __init__(
+        self, corners: NDArray[np.float64], size: tuple[int, int], *, settle: bool = False
+    ) -> None:
         near = np.rint(corners)
-        return cls(np.where(np.abs(corners - near) < WHOLE, near, corners), size)
-
-    @property
-    def box(self) -> Rect:
-        """The pixels that may be touched."""
-        whole = self.corners.astype(np.int64)  # as manim does, towards zero
-        (left, top), (right, bottom) = whole.min(axis=0), whole.max(axis=0)
-        return int(left), int(top), int(right), int(bottom)
-
-    @property
-    def upright(self) -> bool:
-        """Whether its sides are the frame's."""
+        self.corners: NDArray[np.float64] = np.where(np.abs(corners - near) < WHOLE, near, corners)
+        self.size = size
         (x0, y0), (x1, y1), (x2, y2), (x3, y3) = self.corners
-        off = (y0 - y1, y2 - y3, x0 - x2, x1 - x3)
-        return max(abs(value) for value in off) <= STRAIGHT
+        self.upright = max(abs(y0 - y1), abs(y2 - y3), abs(x0 - x2), abs(x1 - x3)) <= STRAIGHT
+        """Whether its sides are the frame's."""
+        if settle and self.upright:
+            self._settle()
+        whole = self.corners.astype(np.int64)  # as manim does, towards zero
+        (left, top), (right, bottom) = whole.min(axis=0).tolist(), whole.max(axis=0).tolist()
+        self.box: Rect = (left, top, right, bottom)
+        """The pixels that may be touched."""
+        self._cells: dict[Rect, Cells | None] = {}
 
-    @property
+    def _settle(self) -> None:
+        height, width = self.size
+        across, down = self.corners[1] - self.corners[0], self.corners[2] - self.corners[0]
+        factors = np.array([across[0] / width, down[1] / height])
+        if (np.abs(factors - np.rint(factors)) * max(self.size) > STRAIGHT).any():
+            return
+        own = np.array([[0, 0], [width, 0], [0, height], [width, height]])
+        self.corners = np.rint(self.corners[0]) + own * np.rint(factors)
+
+    @cached_property
     def visible(self) -> bool:
         """Whether it is thick enough to show anything."""
         first, second = self.corners[1] - self.corners[0], self.corners[2] - self.corners[0]
@@ -85,15 +91,23 @@ class Placement:
         area = abs(first[0] * second[1] - first[1] * second[0])
         return bool(area / longest >= THINNEST)
 
-    def sources(self, part: Rect) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Which row and which column of the picture each of the pixels of ``part`` shows.
+    def cells(self, within: Rect) -> Cells | None:
+        """For an upright picture: what each of its screen pixels shows; None for nothing."""
+        if within not in self._cells:
+            self._cells[within] = self._find_cells(within)
+        return self._cells[within]
 
-        For an upright placement; −1 where the picture does not reach.
-        """
+    def _find_cells(self, within: Rect) -> Cells | None:
+        part = overlap(self.box, within)
+        if part is None:
+            return None
         (x0, y0), (x1, _), (_, y2), _ = self.corners
         height, width = self.size
-        rows = _sources(part[1], part[3], float(y0), float(y2), height)
-        return rows, _sources(part[0], part[2], float(x0), float(x1), width)
+        top, rows = _shown(part[1], part[3], y0, y2, height)
+        left, columns = _shown(part[0], part[2], x0, x1, width)
+        if not len(rows) or not len(columns):
+            return None
+        return Cells((left, top, left + len(columns), top + len(rows)), rows, columns)
 
     def coefficients(self, origin: tuple[int, int]) -> tuple[float, ...] | None:
         """Pillow's perspective transform for an image that begins at ``origin``.
@@ -113,14 +127,28 @@ class Placement:
         return tuple(float(value) for value in solved)
 
 
-@lru_cache(maxsize=1024)
-def _sources(start: int, stop: int, first: float, last: float, cells: int) -> NDArray[np.intp]:
-    """Which of ``cells``, spread from ``first`` to ``last``, lies at the middle of each pixel."""
+class Cells(NamedTuple):
+    """The pixels of a picture that a part of the frame shows: one for each row and column."""
+
+    part: Rect
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+
+
+def _shown(
+    start: int, stop: int, first: float, last: float, cells: int
+) -> tuple[int, NDArray[np.intp]]:
+    """Which of ``cells``, spread from ``first`` to ``last``, lies at the middle of each pixel.
+
+    From the first pixel that shows one: where the edges lie between pixels, the
+    outermost may show none.
+    """
     at = (np.arange(start, stop) + 0.5 - first) * (cells / (last - first))
     found = np.floor(at).astype(np.intp)
-    found[(found < 0) | (found >= cells)] = -1
-    found.setflags(write=False)
-    return found
+    inside = np.flatnonzero((found >= 0) & (found < cells))
+    if not len(inside):
+        return start, found[:0]
+    return start + int(inside[0]), found[inside[0] : inside[-1] + 1]
 
 
 class Compositor:
@@ -134,35 +162,29 @@ class Compositor:
         self, screen: Screen, picture: Screen, placement: Placement, resampling: Resampling
     ) -> None:
         """Lay an RGBA ``picture`` on ``screen``."""
-        height, width = screen.shape[:2]
-        box = overlap(placement.box, (0, 0, width, height))
-        if box is None or not placement.visible:
+        if not placement.visible:
             return
+        whole = (0, 0, screen.shape[1], screen.shape[0])
         if placement.upright and resampling == Resampling.NEAREST:
-            self._lay_crisp(screen, picture, placement, box)
-        else:
+            cells = placement.cells(whole)
+            if cells is not None:
+                self._lay_crisp(screen, picture, cells)
+        elif (box := overlap(placement.box, whole)) is not None:
             self._lay_transformed(screen, picture, placement, box, resampling)
 
-    def _lay_crisp(self, screen: Screen, picture: Screen, placement: Placement, part: Rect) -> None:
-        rows, columns = placement.sources(part)
-        # Where the edges lie between pixels the picture may miss the outermost ones.
-        down, across = _inside(rows), _inside(columns)
-        rows, columns = rows[down], columns[across]
-        if not rows.size or not columns.size:
-            return
-        whole = np.ascontiguousarray(picture).view(np.uint32)[..., 0]
-        self._strip = _at_least(self._strip, len(whole) * len(columns))
-        strip = self._strip[: len(whole) * len(columns)].reshape(len(whole), -1)
-        np.take(whole, columns, axis=1, out=strip, mode="clip")
+    def _lay_crisp(self, screen: Screen, picture: Screen, cells: Cells) -> None:
+        part, rows, columns = cells
+        packed = np.ascontiguousarray(picture).view(np.uint32)[..., 0]
+        self._strip = _at_least(self._strip, len(packed) * len(columns))
+        strip = self._strip[: len(packed) * len(columns)].reshape(len(packed), -1)
+        packed.take(columns, axis=1, out=strip, mode="clip")
         self._patch = _at_least(self._patch, len(rows) * len(columns))
         patch = self._patch[: len(rows) * len(columns)].reshape(len(rows), -1)
-        np.take(strip, rows, axis=0, out=patch, mode="clip")
-        left, top = part[0] + across.start, part[1] + down.start
-        part = (left, top, left + len(columns), top + len(rows))
-        self._blend(screen, patch.view(np.uint8).reshape(*patch.shape, 4), part, picture)
+        strip.take(rows, axis=0, out=patch, mode="clip")
+        _blend(screen, patch.view(np.uint8).reshape(*patch.shape, 4), part, picture)
 
+    @staticmethod
     def _lay_transformed(
-        self,
         screen: Screen,
         picture: Screen,
         placement: Placement,
@@ -177,25 +199,19 @@ class Compositor:
             (right - left, bottom - top), Transform.PERSPECTIVE, coefficients, resample=resampling
         )
         pixels = np.asarray(transformed)
-        self._blend(screen, pixels, box, pixels)
-
-    @staticmethod
-    def _blend(screen: Screen, patch: Screen, part: Rect, levels: Screen) -> None:
-        """Blend ``patch`` in; ``levels`` has every alpha that occurs in it."""
-        left, top, right, bottom = part
-        target = screen[top:bottom, left:right]
-        alpha = levels[..., 3]
-        if alpha.min() == 255:
-            target[:] = patch
-        elif alpha.max() > 0:
-            below = Image.fromarray(target)
-            target[:] = np.asarray(Image.alpha_composite(below, Image.fromarray(patch)))
+        _blend(screen, pixels, box, pixels)
 
 
-def _inside(sources: NDArray[np.intp]) -> slice:
-    """The stretch of ``sources`` in which there is something to show."""
-    found = np.flatnonzero(sources >= 0)
-    return slice(int(found[0]), int(found[-1]) + 1) if found.size else slice(0, 0)
+def _blend(screen: Screen, patch: Screen, part: Rect, levels: Screen) -> None:
+    """Blend ``patch`` in at ``part``; ``levels`` has every alpha that occurs in it."""
+    left, top, right, bottom = part
+    target = screen[top:bottom, left:right]
+    alpha = levels[..., 3]
+    if alpha.min() == 255:
+        target[:] = patch
+    elif alpha.max() > 0:
+        below = Image.fromarray(target)
+        target[:] = np.asarray(Image.alpha_composite(below, Image.fromarray(patch)))
 
 
 def _at_least(memory: NDArray[Any], length: int) -> NDArray[Any]:

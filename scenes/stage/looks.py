@@ -16,7 +16,8 @@ from manim.constants import LineJointType
 from manim.mobject.types.image_mobject import AbstractImageMobject
 from numpy.typing import NDArray
 
-from scenes.stage.compositing import Placement, Rect
+from scenes.stage.camera import StageCamera
+from scenes.stage.compositing import Rect
 
 MARGIN = 2
 """Screen pixels around a shape that smoothing may touch."""
@@ -65,7 +66,7 @@ class LookBook:
         Knows where on the frame a place is.
     """
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: StageCamera) -> None:
         self.camera = camera
         self._known: dict[int, tuple[Mobject, State, Look]] = {}
 
@@ -179,16 +180,16 @@ def _shape(mobject: VMobject, state: State, camera: Camera) -> Look:
     return Look(digest, box, bounded=background is None)
 
 
-def _picture(mobject: AbstractImageMobject, camera: Camera) -> Look:
+def _picture(mobject: AbstractImageMobject, camera: StageCamera) -> Look:
     picture = mobject.get_pixel_array()
+    placement = camera.place(mobject, picture.shape[:2])
     digest = _digest(
         b"picture",
-        _places(mobject.points),
+        _places(placement.corners),
         np.ascontiguousarray(picture).tobytes(),
         repr((picture.shape, int(mobject.resampling_algorithm))).encode(),
     )
-    corners = camera.points_to_subpixel_coords(mobject, mobject.points)
-    left, top, right, bottom = Placement.of(corners, picture.shape[:2]).box
+    left, top, right, bottom = placement.box
     width, height = camera.pixel_width, camera.pixel_height
     return Look(
         digest,

@@ -16,7 +16,7 @@ from diffusion_core.errors import LectureError
 from diffusion_core.places import ROOT, data_dirs
 from diffusion_core.text import EMBEDDING
 from diffusion_core.unet import UNet, UNetConfig
-from tests.diffusion_core.fakes import vocabulary
+from tests.diffusion_core.fakes import tiny_reading_weights
 
 TINY = UNetConfig(size=8, widths=(8, 8))
 READS = replace(TINY, text=EMBEDDING)
@@ -58,10 +58,7 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def reading_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A weights file of a network that reads ``fakes.TEXTS``; read only."""
-    path = tmp_path_factory.mktemp("reading") / "reading.safetensors"
-    facts = {"data": {"name": "noise", "pictures": 3}}
-    save_weights(path, tiny_network(config=READS), "v", facts, vocabulary())
-    return path
+    return tiny_reading_weights(tmp_path_factory.mktemp("reading") / "reading.safetensors")
 
 
 @pytest.fixture(scope="session")

@@ -22,8 +22,8 @@ from diffusion_core.checkpoints import (
     load_weights,
     save_weights,
 )
-from diffusion_core.errors import DamagedFile, LectureError, UsageError
 from diffusion_core.denoiser import NetworkDenoiser
+from diffusion_core.errors import DamagedFile, LectureError, UsageError
 from diffusion_core.files import read_arrays, read_digest, write_arrays
 from diffusion_core.guidance import GuidedDenoiser
 from diffusion_core.models import DEFAULT_MODEL, WEIGHTS, shipped_models, weights_path

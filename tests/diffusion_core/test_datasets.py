@@ -22,6 +22,7 @@ from diffusion_core.datasets import (
     fashion_mnist,
     mnist,
     to_unit,
+    with_captions,
 )
 from diffusion_core.errors import LectureError, MissingRequirement
 from diffusion_core.places import data_dirs
@@ -99,7 +100,7 @@ class TestTheRealOne:
     ) -> None:
         data = shipped.facts["data"]
         assert (data["name"], data["pictures"]) == ("mnist/train", 60_000)
-        assert data["sha256"] == mnist_train.digest
+        assert data["sha256"] == with_captions(mnist_train).digest
         assert mnist("test").digest != mnist_train.digest
 
 

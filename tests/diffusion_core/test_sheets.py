@@ -67,12 +67,12 @@ class TestStrip:
         assert written.nfe == 6
         assert_shows(path, recorded.states[-1])
         strip = pixels(written.intermediate[0])
-        K, B = recorded.states.shape[:2]
-        assert (K, B) == (5, 3)
-        assert strip.shape == (SCALE * (B * CELL + GAP), SCALE * (K * CELL + GAP))
+        N, B = recorded.states.shape[:2]
+        assert (N, B) == (5, 3)
+        assert strip.shape == (SCALE * (B * CELL + GAP), SCALE * (N * CELL + GAP))
         shown = to_pixels(recorded.states)[:, :, 0]
         for sample in range(B):
-            for state in range(K):
+            for state in range(N):
                 found = picture_at(strip, sample, state)
                 np.testing.assert_array_equal(found, shown[state, sample])
 

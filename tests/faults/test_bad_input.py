@@ -204,6 +204,7 @@ def test_an_empty_folder_is_nothing_to_train_on(place: Workplace) -> None:
 
 
 def test_a_run_that_cannot_be_written(place: Workplace) -> None:
+    (place.folder / "pictures").mkdir()
     for i in range(2):
         noisy(place.folder / "pictures" / f"{i}.png")
     (place.folder / "file").write_text("a file, not a folder")

@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 from manim import tempconfig
-from manim.renderer.cairo_renderer import CairoRenderer
 
 from diffusion_core.store import Store
 from scenes.catalog import scene_entry
 from scenes.cues import Sentence
 from scenes.options import SceneOptions
-from scenes.stage.camera import StageCamera
 from scenes.stage.checks.watcher import Watcher
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
+from scenes.stage.renderer import StageRenderer
 from studio.performance import settings
 from studio.quality import QUALITIES
 
@@ -52,10 +51,9 @@ def rehearsed(
 
     recordings = {key: Store().get(r).trajectory for key, r in entry.recipes(options).items()}
     with tempconfig(settings(QUALITIES[quality], folder, dry=True)):
-        renderer = CairoRenderer(camera_class=StageCamera, skip_animations=True)
         watcher = Watcher(name)
         inputs = SceneInputs(entry.title, options, recordings, Reader(), watcher)
-        scene = Watched(inputs, renderer)
+        scene = Watched(inputs, StageRenderer(to_the_end=True))
         scene.render()
         findings = watcher.findings(scene.cues, scene.now)
         assert not findings, "\n".join(["", *map(str, findings)])

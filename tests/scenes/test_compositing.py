@@ -164,7 +164,7 @@ def test_an_edge_that_misses_a_whole_pixel_by_rounding_loses_no_column() -> None
     corners = np.array([[100, 50], [140, 50], [100, 90], [140, 90]]) - 1e-9
     screen = np.zeros((SMALL.height, SMALL.width, 4), np.uint8)
     picture = np.full((10, 10, 4), 255, np.uint8)
-    Compositor().lay(screen, picture, Placement.of(corners, (10, 10)), Resampling.NEAREST)
+    Compositor().lay(screen, picture, Placement(corners, (10, 10)), Resampling.NEAREST)
     assert (screen[50:90, 100:140] == 255).all()
     assert screen.astype(np.int64).sum() == 40 * 40 * 4 * 255
 
@@ -175,7 +175,7 @@ def test_what_is_outside_the_frame_is_not_drawn() -> None:
     picture = np.full((4, 4, 4), 255, np.uint8)
     for left, top in ((-50, 0), (60, 0), (0, -30), (0, 40)):
         corners = np.array([[0, 0], [20, 0], [0, 20], [20, 20]]) + np.array([left, top])
-        Compositor().lay(screen, picture, Placement.of(corners, (4, 4)), Resampling.NEAREST)
+        Compositor().lay(screen, picture, Placement(corners, (4, 4)), Resampling.NEAREST)
 
 
 def test_points_as_the_stock_camera() -> None:
@@ -237,6 +237,26 @@ def test_a_mosaic_is_its_samples_side_by_side(channels: int) -> None:
             np.testing.assert_array_equal(picture[top : top + 8, left : left + 8], alone)
         assert (picture[8:10] == [0x10, 0x20, 0x30]).all()
         assert (picture[10:, 20:] == [0x10, 0x20, 0x30]).all()
+
+
+def test_a_tile_between_pixels_stands_on_the_nearest_whole_ones() -> None:
+    tile = Tile(Frames.of(states()[:, 0]), 4)  # 16 pixels a side here
+    left, top = SMALL.width // 2 - 8, SMALL.height // 2 - 8
+    for x, y in ((0.3, 0.3), (-0.4, 0.45), (7.49, -3.6)):
+        tile.move_to((x * PIXEL, y * PIXEL, 0))
+        frame = drawn(StageCamera(), tile)
+        box = frame[top - round(y) :, left + round(x) :][:16, :16, :3]
+        np.testing.assert_array_equal(box, tile.picture.repeat(2, axis=0).repeat(2, axis=1))
+        assert np.count_nonzero(frame[..., :3].any(axis=-1)) <= 16 * 16
+
+
+def test_a_tile_that_is_growing_is_as_the_stock_camera_draws_it() -> None:
+    tile = Tile(Frames.of(states()[:, 0]), 4).scale(1.137).shift((0.123, 0.234, 0))
+    picture = ImageMobject(tile.get_pixel_array().copy())
+    picture.set_resampling_algorithm(tile.resampling_algorithm)
+    picture.points = tile.points
+    difference = np.abs(drawn(StageCamera(), tile) - drawn(Camera(), picture))
+    assert difference.max() <= 1
 
 
 def test_a_grid_of_tiles_as_the_stock_camera(tmp_path: Path) -> None:

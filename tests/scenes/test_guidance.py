@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_core.checkpoints import load_model
 from diffusion_core.classifier import classes_of, features_of, load_judge
 from diffusion_core.errors import UsageError
 from diffusion_core.grids import to_pixels
-from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.store import Store
 from diffusion_core.trajectory import Trajectory
 from scenes.catalog import scene_entry
@@ -27,10 +25,6 @@ from tests.scenes.test_on_screen import as_shown, shown_tiles
 Rehearse = Callable[..., LectureScene]
 Runs = dict[str, Trajectory]
 
-reads = pytest.mark.skipif(
-    load_model(DEFAULT_MODEL).vocabulary is None, reason="the model that ships does not read"
-)
-
 
 def recorded(options: SceneOptions) -> Runs:
     recipes = scene_entry("guidance").recipes(options)
@@ -43,7 +37,6 @@ def runs(request: pytest.FixtureRequest) -> Runs:
     return recorded(SceneOptions(seed=request.param, steps=10))
 
 
-@reads
 @pytest.mark.parametrize(("theme", "seed"), [("dark", 0), ("light", 7)])
 def test_tiles_and_numbers_are_the_recordings(rehearse: Rehearse, theme: str, seed: int) -> None:
     checked = {"moment": 0, "line": 0, "rows": 0}
@@ -90,7 +83,6 @@ def test_tiles_and_numbers_are_the_recordings(rehearse: Rehearse, theme: str, se
     assert f"{100 * (white(runs[-1]) / white(runs[0]) - 1):.0f} % more of their pixels" in said
 
 
-@reads
 def test_the_numbers_are_measured_on_the_finished_pictures(runs: Runs) -> None:
     for run in runs.values():
         ends = torch.from_numpy(run.states[-1].copy()).flatten(1).double()
@@ -99,13 +91,11 @@ def test_the_numbers_are_measured_on_the_finished_pictures(runs: Runs) -> None:
         assert white(run) == pytest.approx(float((ends > 0.9).double().mean()))
 
 
-@reads
 def test_every_run_starts_from_the_same_noise(runs: Runs) -> None:
     for one, other in combinations(runs.values(), 2):
         np.testing.assert_array_equal(one.states[0], other.states[0])
 
 
-@reads
 def test_the_answers_look_much_the_same(runs: Runs) -> None:
     """The narration says: "Both answers look much the same", and by how much they differ."""
     run = runs["g2"]
@@ -117,7 +107,6 @@ def test_the_answers_look_much_the_same(runs: Runs) -> None:
     assert np.corrcoef(*both)[0, 1] > 0.98
 
 
-@reads
 def test_the_guesses_lie_on_the_line_of_the_recorded_one(runs: Runs) -> None:
     """The guess by the formula is the one that the run had, at the g of the run."""
     for scale in (2.0, 4.0, 8.0):
@@ -128,14 +117,12 @@ def test_the_guesses_lie_on_the_line_of_the_recorded_one(runs: Runs) -> None:
             np.testing.assert_allclose(guess, run.x0_hat[i, 0], atol=2e-3 * scale)
 
 
-@reads
 def test_the_samples_grow_alike_and_white(runs: Runs) -> None:
     """The narration says: "The samples grow alike", "more of their pixels are white"."""
     assert variety(runs["g8"]) < 0.9 * variety(runs["g1"])
     assert white(runs["g8"]) > 1.2 * white(runs["g1"])
 
 
-@reads
 def test_a_little_guidance_makes_the_network_listen(runs: Runs) -> None:
     """Of the samples for "a seven", the judge sees more sevens at g = 2 than at g = 1."""
     judge = load_judge()

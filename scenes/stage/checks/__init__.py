@@ -23,6 +23,6 @@ what moved has come to rest.  Lengths are pixels of a 1280×720 frame.
   before; no picture stands still for more than 5 s.  No silence lasts more than
   3 s, no sentence more than 12 s.
 
-The camera is taken to stand still.  A watcher costs a few milliseconds an
-animation; a scene that has none costs nothing.
+The camera is taken to stand still.  A watcher makes a rehearsal about a
+tenth slower; a scene that has none costs nothing.
 """

@@ -142,8 +142,8 @@ class TestCard:
             "A text-conditioned denoising diffusion model",
             "| words | 4 captions taught, 20% of them dropped",
             f"SHA-256 `{vocabulary().encoder}`",
-            f"The first 32 have no prompt; the others, with guidance {GUIDANCE:g}, have these: "
-            f"{'; '.join(asked)}.",
+            "The first 32 have no prompt; the others",
+            f"the others, with guidance {GUIDANCE:g}, have these: {'; '.join(asked)}.",
         ):
             assert told in card, told
 
