@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -19,7 +20,7 @@ import cloup
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
 from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES, check_seed
 from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
-from scenes.options import OPTION_NAMES, SceneOptions
+from scenes.options import OPTION_NAMES, USUAL_GUIDANCE, SceneOptions
 
 if TYPE_CHECKING:
     from diffusion_core.recipe import ReverseRecipe
@@ -29,7 +30,6 @@ SETTINGS = Path("diffusion-lectures.toml")
 QUALITY_NAMES = ("draft", "medium", "high", "4k")
 VOICE_NAMES = ("espeak", "silent")
 USUAL = SceneOptions()
-USUAL_GUIDANCE = 2.0
 
 Command = Callable[..., Any]
 
@@ -67,6 +67,8 @@ RUN = cloup.option_group(
     MODEL,
     SAMPLER,
     STEPS,
+    PROMPT,
+    GUIDANCE,
 )
 DRY_RUN = cloup.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 LOOK = cloup.option_group(
@@ -75,12 +77,15 @@ LOOK = cloup.option_group(
     option("--quality", type=click.Choice(QUALITY_NAMES), default="medium"),
     option("--voice", type=click.Choice(VOICE_NAMES), default="espeak"),
 )
+STRICT = cloup.option(
+    "--strict", is_flag=True, help="Fail where something overlaps, cannot be read or drags on."
+)
 OUTPUT = option("--output", type=click.Path(path_type=Path), help="The MP4, or a folder for it.")
 
 
 def shared(command: Command) -> Command:
     """The options of ``scene`` and ``lecture``."""
-    for decorate in reversed((RUN, LOOK, OUTPUT, JSON, DRY_RUN, QUIET)):
+    for decorate in reversed((RUN, LOOK, OUTPUT, STRICT, JSON, DRY_RUN, QUIET)):
         command = decorate(command)
     return command
 
@@ -215,6 +220,7 @@ def place_order(name: str, chosen: dict[str, Any]) -> Order:
         quality=QUALITIES[chosen["quality"]],
         voice=chosen["voice"],
         output=chosen["output"],
+        strict=chosen.get("strict", False),
     )
     context = click.get_current_context()
     usual = SceneOptions()
@@ -225,7 +231,7 @@ def place_order(name: str, chosen: dict[str, Any]) -> Order:
             accepted = ", ".join(f"--{accepted}" for accepted in sorted(order.accepts))
             raise UsageError(f"{name!r} has no use for --{key}; it takes {accepted}")
         options[key] = getattr(usual, key)
-    return Order(name, SceneOptions(**options), order.quality, order.voice, order.output)
+    return replace(order, options=SceneOptions(**options))
 
 
 def make(name: str, as_json: bool, dry_run: bool, quiet: bool, **chosen: Any) -> None:

@@ -1,4 +1,4 @@
-"""Recipes become recordings here: the only place where one is turned into the other."""
+"""Recipes of one run become recordings here; those of experiments in ``experiment_runs``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diffusion_core.checkpoints import load_model
 from diffusion_core.files import Facts
 from diffusion_core.forward import forward_step, noise_within
 from diffusion_core.pictures import load_picture
-from diffusion_core.recipe import ForwardRecipe, Recipe, ReverseRecipe, describe
+from diffusion_core.recipe import ForwardRecipe, ReverseRecipe, SingleRecipe, describe
 from diffusion_core.recording import Policy, Report, environment, record, silent, stack
 from diffusion_core.reverse import sample
 from diffusion_core.samplers import make_sampler
@@ -22,7 +22,7 @@ from diffusion_core.trajectory import Trajectory
 
 
 @singledispatch
-def run(recipe: Recipe, report: Report = silent) -> Trajectory:
+def run(recipe: SingleRecipe, report: Report = silent) -> Trajectory:
     """Run ``recipe`` from start to end and return what was recorded.
 
     Raises

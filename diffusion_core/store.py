@@ -6,27 +6,33 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar, overload
 
 from filelock import FileLock
 
+from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.errors import DamagedFile, LectureError
 from diffusion_core.places import cache_dir
-from diffusion_core.recipe import Recipe, fingerprint
+from diffusion_core.recipe import ExperimentRecipe, Recipe, SingleRecipe, fingerprint
 from diffusion_core.trajectory import Trajectory
 
 log = logging.getLogger(__name__)
 
+Report = Callable[[int, int], None]
+Content = TypeVar("Content", bound=Recorded, covariant=True)
+
 
 @dataclass(frozen=True)
-class Recording:
-    """A trajectory and where it is kept.
+class Recording(Generic[Content]):
+    """What was recorded and where it is kept.
 
+    ``trajectory`` is a bundle of several where the recipe is of an experiment;
     ``fresh`` says whether this call had to run the recipe.
     """
 
     fingerprint: str
     path: Path
-    trajectory: Trajectory
+    trajectory: Content
     fresh: bool
 
 
@@ -47,7 +53,13 @@ class Store:
         kind = type(recipe).__name__.removesuffix("Recipe").lower()
         return self.folder / f"{kind}-{fingerprint(recipe)[:32]}.safetensors"
 
-    def get(self, recipe: Recipe, report: Callable[[int, int], None] | None = None) -> Recording:
+    @overload
+    def get(self, recipe: SingleRecipe, report: Report | None = ...) -> Recording[Trajectory]: ...
+
+    @overload
+    def get(self, recipe: ExperimentRecipe, report: Report | None = ...) -> Recording[Bundle]: ...
+
+    def get(self, recipe: Recipe, report: Report | None = None) -> Recording[Recorded]:
         """The recording of ``recipe``; it is run if it is absent or damaged.
 
         A file lock lets two processes that want the same recording run it once.
@@ -68,23 +80,33 @@ class Store:
                 "folder in DIFFUSION_LECTURES_CACHE"
             ) from error
         try:
-            trajectory = self._read(path)
-            fresh = trajectory is None
-            if trajectory is None:
-                from diffusion_core.runs import run
-
-                trajectory = run(recipe, report) if report else run(recipe)
-                trajectory.save(path)
+            found = self._read(path, recipe)
+            recorded = found or self._run(recipe, report)
+            if found is None:
+                recorded.save(path)
         finally:
             lock.release()
-        return Recording(fingerprint(recipe), path, trajectory, fresh)
+        return Recording(fingerprint(recipe), path, recorded, found is None)
 
     @staticmethod
-    def _read(path: Path) -> Trajectory | None:
+    def _run(recipe: Recipe, report: Report | None) -> Recorded:
+        # torch is imported only where something has to be run.
+        told = () if report is None else (report,)
+        if isinstance(recipe, SingleRecipe):
+            from diffusion_core.runs import run
+
+            return run(recipe, *told)
+        from diffusion_core.experiment_runs import run_experiment
+
+        return run_experiment(recipe, *told)
+
+    @staticmethod
+    def _read(path: Path, recipe: Recipe) -> Recorded | None:
         if not path.exists():
             return None
         try:
-            return Trajectory.load(path)
+            single = isinstance(recipe, SingleRecipe)
+            return Trajectory.load(path) if single else Bundle.load(path)
         except DamagedFile as error:
             log.warning("%s; it is recorded again", error)
             return None

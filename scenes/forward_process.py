@@ -122,6 +122,8 @@ class ForwardProcess(LectureScene):
         STAGE.put(panels, 0.5, 1)
         self.noise.level_with(self.signal)
         self.total.level_with(self.signal)
+        for panel in panels:
+            panel.settle()
         self.plus = letters.maths("+", size=56).move_to(self.between(self.signal, self.noise))
         self.equals = letters.maths("=", size=56).move_to(self.between(self.noise, self.total))
         self.readouts = self.build_readouts()
@@ -175,6 +177,7 @@ class ForwardProcess(LectureScene):
         """Put the noisy picture into the middle of the stage."""
         self.home = self.total.get_center()
         self.total.set_x(0)
+        self.total.settle()
 
     def first_steps(self) -> None:
         """The chain: shrink a little, add a little."""
@@ -237,13 +240,15 @@ class ForwardProcess(LectureScene):
         with self.beat(
             f"At t = {t}, about {far}, they are equal: as much noise as signal.",
             f"At t equals {t}, about {far}, they are equal: as much noise as signal.",
-        ):
+        ) as beat:
             self.play(Create(rule), run_time=0.6)
-            equal = (self.signal.words, self.noise.words, self.snr)
+            equal = (self.signal.words, self.noise.words)
             self.play(
                 *(Circumscribe(readout, color=theme.text, buff=px(6)) for readout in equal),
                 run_time=1.6,
             )
+            self.rest(beat.left - 2.4)  # until "as much noise as signal", which is their ratio
+            self.play(Circumscribe(self.snr, color=theme.text, buff=px(6)), run_time=1.6)
         self.play(FadeOut(rule), run_time=0.3)
 
     def build_curves(self) -> list[Curve]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, fields
 
 from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.pictures import DEFAULT_PICTURE
-from diffusion_core.recipe import SAMPLERS, VP_SCHEDULES, check_name, check_seed
+from diffusion_core.recipe import SAMPLERS, VP_SCHEDULES, check_name, check_range, check_seed
+
+USUAL_GUIDANCE = 2.0
+"""The guidance scale of a prompt for which none was chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,9 @@ class SceneOptions:
         The noise schedule.
     model, sampler, steps
         The network, the rule and the number of steps (scenes that sample).
+    prompt, guidance
+        What is asked for ("" for what is usual in the scene), and the guidance
+        scale g of it, 0 … 100: 1 is none; None for what is usual (see ``scale``).
     theme
         "dark" or "light".
     """
@@ -33,6 +39,8 @@ class SceneOptions:
     model: str = DEFAULT_MODEL
     sampler: str = "ddim"
     steps: int = 50
+    prompt: str = ""
+    guidance: float | None = None
     theme: str = "dark"
 
     def __post_init__(self) -> None:
@@ -40,6 +48,18 @@ class SceneOptions:
         check_name("schedule", self.schedule, VP_SCHEDULES)
         check_name("sampler", self.sampler, SAMPLERS)
         check_name("theme", self.theme, ("dark", "light"))
+        if self.guidance is not None:
+            check_range("guidance", self.guidance, 0, 100)
+
+    def scale(self, prompt: str | None = None) -> float:
+        """The guidance scale for ``prompt``, the chosen one by default: 1 where nothing is asked.
+
+        A recipe refuses a scale that was chosen where there is no prompt.
+        """
+        asked = self.prompt if prompt is None else prompt
+        if self.guidance is not None:
+            return self.guidance
+        return USUAL_GUIDANCE if asked else 1.0
 
 
 OPTION_NAMES = tuple(field.name for field in fields(SceneOptions))

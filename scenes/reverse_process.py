@@ -79,6 +79,8 @@ class ReverseProcess(LectureScene):
         TALL_STAGE.put(self.panels)
         self.named.level_with(self.seen)
         self.guessed.level_with(self.seen)
+        for shown in (self.seen, self.named, self.guessed):
+            shown.settle()
         self.arrows = VGroup(
             self.arrow(self.seen, self.named), self.arrow(self.named, self.guessed)
         )
@@ -221,4 +223,4 @@ class ReverseProcess(LectureScene):
             ),
         )
         TALL_STAGE.put(panel)
-        return panel
+        return panel.settle()

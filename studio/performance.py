@@ -17,9 +17,11 @@ from manim import tempconfig
 from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from diffusion_core.trajectory import Trajectory
+from diffusion_core.bundle import load_recorded
 from scenes.catalog import scene_entry
 from scenes.cues import Narrator
+from scenes.stage.checks.findings import Finding
+from scenes.stage.checks.watcher import Watcher
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
 from scenes.stage.renderer import StageRenderer
 from studio.encoding import ENCODER, Encoder
@@ -36,12 +38,14 @@ Screen = NDArray[np.uint8]
 Report = Callable[[int], None]
 
 
-def stage_scene(job: Job, narrator: Narrator, renderer: StageRenderer) -> LectureScene:
+def stage_scene(
+    job: Job, narrator: Narrator, renderer: StageRenderer, watcher: Watcher | None = None
+) -> LectureScene:
     """The scene of ``job``, ready to be played under manim's present settings."""
     module, _, name = scene_entry(job.scene).place.partition(":")
     kind: type[LectureScene] = getattr(importlib.import_module(module), name)
-    recordings = {key: Trajectory.load(path) for key, path in job.recordings.items()}
-    inputs = SceneInputs(job.title, job.options, recordings, narrator)
+    recordings = {key: load_recorded(path) for key, path in job.recordings.items()}
+    inputs = SceneInputs(job.title, job.options, recordings, narrator, watcher)
     return kind(inputs, renderer)
 
 
@@ -69,6 +73,15 @@ def rehearse(job: Job, narrator: Narrator) -> Rehearsal:
         scene = stage_scene(job, narrator, renderer)
         scene.render()
         return Rehearsal(scene.chapter(), tuple(renderer.lengths), tuple(renderer.still))
+
+
+def inspect(job: Job, narrator: Narrator) -> tuple[Finding, ...]:
+    """Play the scene without drawing it: what a lecturer would not show of it."""
+    watcher = Watcher(job.scene)
+    with scratch() as folder, tempconfig(settings(job.quality, folder)):
+        scene = stage_scene(job, narrator, StageRenderer(to_the_end=True), watcher)
+        scene.render()
+        return watcher.findings(scene.cues, scene.now)
 
 
 class Recorder:

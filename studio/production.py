@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -18,6 +19,8 @@ from scenes.options import SceneOptions
 from studio.animated_image import Loop, make_gif
 from studio.captions import to_srt, to_vtt, transcript
 from studio.finished import made_of, recall, remember
+from studio.inspection import inspect_scenes
+from studio.job import Job
 from studio.manifest import commit, versions, write_manifest
 from studio.narration import SpeechCache, mix
 from studio.progress import Progress, Stage, unwatched
@@ -45,6 +48,8 @@ class Order:
         What the video is rendered at and who speaks.
     output
         The MP4, or a folder for it; ``media/NAME/`` by default.
+    strict
+        Whether anything that a lecturer would not show is an error.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Order:
     quality: Quality
     voice: str
     output: Path | None = None
+    strict: bool = False
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -91,6 +97,10 @@ class Order:
                 path = Path(value)
                 known = value == path.stem
                 value = path.stem if known else f"{path.stem}-{digest_of(str(path.resolve()))[:6]}"
+            elif field.name == "prompt":
+                slug = "-".join(re.findall(r"[a-z0-9]+", value.lower()))[:40]
+                known = value == slug.replace("-", " ")
+                value = slug if known else f"{slug}-{digest_of(value)[:6]}".lstrip("-")
             parts.append(f"{field.name}-{value}")
         parts += [self.quality.name] if self.quality.name != "medium" else []
         parts += [self.voice] if self.voice != "espeak" else []
@@ -229,11 +239,15 @@ def _prepare(order: Order, output: Path) -> Speaker:
 def render(order: Order, speaker: Speaker, progress: Progress) -> Rendered:
     """Record what ``order`` shows and render its scenes, silent."""
     recordings = record(order.recipes(), progress)
+    return Rendered(recordings, render_scenes(_jobs(order, speaker, recordings), progress))
+
+
+def _jobs(order: Order, speaker: Speaker, recordings: Mapping[str, Recording]) -> list[Job]:
     jobs = []
     for name in order.scenes:
         shown = {key: recordings[key] for key in scene_entry(name).recipes(order.options)}
         jobs.append(plan_job(name, order.options, order.quality, order.voice, speaker, shown))
-    return Rendered(recordings, render_scenes(jobs, progress))
+    return jobs
 
 
 def produce(order: Order, progress: Progress = unwatched) -> Product:
@@ -244,11 +258,16 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
     Raises
     ------
     LectureError
-        When something cannot be read, run, rendered or written.
+        When something cannot be read, run, rendered or written, or a strict
+        order shows what a lecturer would not.
     MissingRequirement
         When ffmpeg or the voice is not installed.
     """
     speaker = _prepare(order, order.video)
+    if order.strict:
+        # Also what was made before: its findings may not have been asked for.
+        recordings = record(order.recipes(), progress)
+        inspect_scenes(_jobs(order, speaker, recordings), progress)
     key = _key(order, speaker)
     facts = recall(key)
     if facts is not None:

@@ -11,6 +11,7 @@ from diffusion_core.experiments.between_noises import interpolation, lerp, slerp
 from diffusion_core.experiments.brush import noise_brush
 from diffusion_core.experiments.checks import Patch
 from diffusion_core.experiments.deciding import Classifier, decision, judged
+from diffusion_core.experiments.field import field, score_field
 from diffusion_core.experiments.forking import Branch, forks
 from diffusion_core.experiments.forward_mistakes import (
     mistake_no_noise_weight,
@@ -38,6 +39,7 @@ __all__ = [
     "Runs",
     "decision",
     "erased",
+    "field",
     "forks",
     "inpainting",
     "interpolation",
@@ -52,6 +54,7 @@ __all__ = [
     "repair",
     "routes",
     "sampler_race",
+    "score_field",
     "sensitivity_map",
     "similar_noise",
     "slerp",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -19,6 +21,32 @@ OUTSIDES = {
     "kept": "put back at every step, at that step's noise level",
     "free": "taken along without noise; the denoiser believes it as noisy as the rest",
 }
+
+
+def brushed(path: Sequence[tuple[float, float]], radius: float, height: int, width: int) -> Tensor:
+    """The mask of a stroke: 1 within ``radius`` of the path, 0 elsewhere, (height, width).
+
+    Parameters
+    ----------
+    path
+        Points (row, column) in shares of the height and of the width, 0 … 1,
+        joined by straight lines; at least one.
+    radius
+        In shares of the larger side, above 0; the pixels that the path goes
+        through are painted however thin the brush.
+    """
+    side = max(height, width)
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    centres = torch.stack([rows, columns], dim=-1) + 0.5  # (H, W, 2)
+    points = torch.tensor(path, dtype=torch.float64) * torch.tensor([height, width])
+    nearest = torch.full((height, width), torch.inf, dtype=torch.float64)
+    for a, b in itertools.pairwise([points[0], *points]):
+        along = b - a
+        share = ((centres - a) @ along / along.square().sum().clamp(min=1e-12)).clamp(0, 1)
+        away = (centres - a - share[..., None] * along).norm(dim=-1)
+        nearest = torch.minimum(nearest, away)
+    # Half a pixel's diagonal: no path slips between the centres.
+    return (nearest <= max(radius * side, math.sqrt(0.5))).float()
 
 
 def noise_brush(

@@ -6,6 +6,7 @@ Scenes place things into zones and beside one another; they name no coordinates.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from manim import Mobject
@@ -14,6 +15,8 @@ FRAME_HEIGHT = 720
 FRAME_WIDTH = 1280
 UNIT = 8 / FRAME_HEIGHT
 """One pixel at 720p, in manim's units; every offered quality shows it as whole pixels."""
+
+Placed = TypeVar("Placed", bound=Mobject)
 
 
 def px(pixels: float) -> float:
@@ -51,6 +54,15 @@ class Zone:
         box = Zone(0, 0, mobject.width / UNIT, mobject.height / UNIT)
         own = mobject.get_center() + box.point(across, down) - box.point(0.5, 0.5)
         mobject.shift(self.point(across, down) - own)
+
+
+def on_purpose(mobject: Placed) -> Placed:
+    """Say that ``mobject`` lies where it lies on purpose, whatever it overlaps.
+
+    It is still found when it leaves the frame or cannot be read.
+    """
+    mobject.on_purpose = True
+    return mobject
 
 
 MARGIN = 40

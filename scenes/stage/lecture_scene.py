@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from manim import DOWN, LEFT, FadeIn, Mobject, Scene, Typst, VGroup, config
 from manim.renderer.cairo_renderer import CairoRenderer
 
+from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.trajectory import Trajectory
 from scenes.cues import Chapter, Cue, Narrator, Sentence
 from scenes.options import SceneOptions
@@ -17,6 +18,9 @@ from scenes.stage.camera import StageCamera
 from scenes.stage.layout import TITLE, px
 from scenes.stage.lettering import TITLE_SIZE, WORDS_SIZE, Lettering
 from scenes.stage.theme import THEMES
+
+if TYPE_CHECKING:
+    from scenes.stage.checks.watcher import Watcher
 
 BREATH = 0.35
 """Seconds between one sentence and the next."""
@@ -36,12 +40,15 @@ class SceneInputs:
         The runs that it shows, by the names of its catalogue entry.
     narrator
         Knows how long a sentence lasts.
+    watcher
+        Looks at the stage after every animation; nobody by default.
     """
 
     title: str
     options: SceneOptions
-    recordings: Mapping[str, Trajectory]
+    recordings: Mapping[str, Recorded]
     narrator: Narrator
+    watcher: Watcher | None = None
 
 
 class Beat:
@@ -81,7 +88,10 @@ class LectureScene(Scene):
     def play(self, *animations: Any, **options: Any) -> None:
         """See ``manim.Scene.play``."""
         self._updating.clear()
+        start = self.now
         super().play(*animations, **options)
+        if self.inputs.watcher is not None:
+            self.inputs.watcher.look(self, start)
 
     def update_mobjects(self, dt: float) -> None:
         """See ``manim.Scene.update_mobjects``; what nothing follows is passed over."""
@@ -93,8 +103,18 @@ class LectureScene(Scene):
                 mobject.update(dt)
 
     def run(self, name: str) -> Trajectory:
-        """The recording called ``name``."""
-        return self.inputs.recordings[name]
+        """The recording called ``name``, of one run."""
+        recorded = self.inputs.recordings[name]
+        if not isinstance(recorded, Trajectory):
+            raise TypeError(f"{name!r} holds several runs; ask for them with runs({name!r})")
+        return recorded
+
+    def runs(self, name: str) -> Bundle:
+        """The recording called ``name``, of an experiment: its runs by their names."""
+        recorded = self.inputs.recordings[name]
+        if not isinstance(recorded, Bundle):
+            raise TypeError(f"{name!r} is one run; ask for it with run({name!r})")
+        return recorded
 
     @property
     def now(self) -> float:

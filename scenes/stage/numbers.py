@@ -111,6 +111,12 @@ class Rolling(VGroup):
         self._first_offset = self.corner() - origin
         return self
 
+    @property
+    def size(self) -> float:
+        """The font size of the digits as they stand now, however the number was scaled."""
+        glyph, _ = _glyphs()[self.text[0]]
+        return float(_REFERENCE_SIZE * self[0].width / glyph.width)
+
     def origin(self) -> np.ndarray:
         """Where the number begins on its baseline, wherever the group was moved."""
         return self.corner() - self._first_offset
@@ -148,7 +154,7 @@ class Readout(VGroup):
     ) -> None:
         super().__init__(**options)
         colour = colour or lettering.theme.text
-        self.value, self.form = value, form
+        self.value, self.form, self.name = value, form, name
         # The reference digit aligns the name to the digits' baseline and is then dropped.
         label = lettering.maths(f"{name} = 0", size=size, colour=colour)
         zero = label[-1]

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 MIN_CONTRAST = 4.5
 """WCAG 2.2, 1.4.3: the least contrast at which small text is readable."""
+LARGE_CONTRAST = 3.0
+"""The same of large text, whose letters are at least 24 pixels high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,21 @@ LIGHT = Theme(
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
 
+def channels(colour: str) -> NDArray[np.float64]:
+    """Red, green and blue of ``#rrggbb``, 0 … 1."""
+    return np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+
+
+def relative_luminance(colours: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Relative luminance of colours (…, 3) in 0 … 1 (WCAG 2.2)."""
+    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+    weighed: NDArray[np.float64] = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return weighed
+
+
 def luminance(colour: str) -> float:
     """Relative luminance of ``#rrggbb``, 0 … 1 (WCAG 2.2)."""
-    channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return float(relative_luminance(channels(colour)))
 
 
 def contrast(one: str, other: str) -> float:

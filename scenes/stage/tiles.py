@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from manim import DOWN, UP, Group, Mobject, Square, ValueTracker
+from manim import DOWN, LEFT, UP, Group, Mobject, Square, ValueTracker
 from manim.mobject.types.image_mobject import AbstractImageMobject
 from PIL.Image import Resampling
 
@@ -103,9 +103,12 @@ class Panel(Group):
         words: Mobject | None = None,
     ) -> None:
         self.tile, self.label, self.words = tile, label, words
+        if (told := label or words) is not None:
+            tile.name = f"tile {told.name}"
         self.border = Square(color=colour, stroke_width=3).stretch_to_fit_width(tile.width + px(6))
         self.border.stretch_to_fit_height(tile.height + px(6))
         self.border.move_to(tile)
+        self.border.name = f"border of {tile.name}"
         if label is not None:
             label.next_to(self.border, UP, buff=px(12))
         if words is not None:
@@ -115,3 +118,11 @@ class Panel(Group):
     def level_with(self, other: Panel) -> Panel:
         """Move so that the two tiles stand on one line."""
         return self.shift((0, other.tile.get_y() - self.tile.get_y(), 0))
+
+    def settle(self) -> Panel:
+        """Move by a pixel at most, so that the tile begins at a whole one at every quality.
+
+        A picture between pixels loses a row or a column of them at its edge.
+        """
+        corner = self.tile.get_corner(UP + LEFT)
+        return self.shift(np.rint(corner / px(2)) * px(2) - corner)

@@ -15,6 +15,7 @@ from diffusion_core.store import Store
 from scenes.catalog import scene_entry
 from scenes.cues import Sentence
 from scenes.options import SceneOptions
+from scenes.stage.checks.watcher import Watcher
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
 from scenes.stage.renderer import StageRenderer
 from studio.performance import settings
@@ -35,7 +36,10 @@ class Reader:
 def rehearsed(
     name: str, options: SceneOptions, folder: Path, look: Look, quality: str = "medium"
 ) -> Iterator[LectureScene]:
-    """The scene after its end; ``look`` is called after every play, with the scene."""
+    """The scene after its end; ``look`` is called after every play, with the scene.
+
+    It fails where a lecturer would not show what is seen or said.
+    """
     entry = scene_entry(name)
     module, _, kind_name = entry.place.partition(":")
     kind: Any = getattr(importlib.import_module(module), kind_name)
@@ -47,9 +51,12 @@ def rehearsed(
 
     recordings = {key: Store().get(r).trajectory for key, r in entry.recipes(options).items()}
     with tempconfig(settings(QUALITIES[quality], folder, dry=True)):
-        renderer = StageRenderer(to_the_end=True)
-        scene = Watched(SceneInputs(entry.title, options, recordings, Reader()), renderer)
+        watcher = Watcher(name)
+        inputs = SceneInputs(entry.title, options, recordings, Reader(), watcher)
+        scene = Watched(inputs, StageRenderer(to_the_end=True))
         scene.render()
+        findings = watcher.findings(scene.cues, scene.now)
+        assert not findings, "\n".join(["", *map(str, findings)])
         yield scene
 
 

@@ -1,0 +1,321 @@
+"""Recipes of experiments become bundles of recordings here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import singledispatch
+
+import torch
+from torch import Tensor
+
+from diffusion_core import experiments
+from diffusion_core.bundle import Bundle
+from diffusion_core.checkpoints import TrainedModel, load_model
+from diffusion_core.classifier import load_judge
+from diffusion_core.datasets import load_dataset, to_unit
+from diffusion_core.denoiser import Denoiser, NetworkDenoiser
+from diffusion_core.experiments import Branch, Patch, ReverseProcess, Runs
+from diffusion_core.experiments.brush import brushed
+from diffusion_core.experiments.paths import saying
+from diffusion_core.experiments.process import start_noise
+from diffusion_core.files import Facts
+from diffusion_core.gaussians import ExactDenoiser
+from diffusion_core.pictures import load_picture
+from diffusion_core.point_network import PointTraining, train_point_network
+from diffusion_core.points import as_mixture, point_set, ring
+from diffusion_core.recipe import (
+    BrushRecipe,
+    ExperimentRecipe,
+    ForksRecipe,
+    InpaintingRecipe,
+    InterpolationRecipe,
+    MistakesRecipe,
+    RaceRecipe,
+    RoutesRecipe,
+    ScoreFieldRecipe,
+    SensitivityRecipe,
+    SimilarNoiseRecipe,
+    UTurnRecipe,
+    describe,
+)
+from diffusion_core.recipes.checks import seeds_from
+from diffusion_core.recipes.sampling import Asking, FromPicture, Sampling
+from diffusion_core.recording import Policy, Report, silent
+from diffusion_core.reverse import sample
+from diffusion_core.runs import equal_weights_time, kept_times
+from diffusion_core.samplers import DDIM, make_sampler
+from diffusion_core.schedule import Schedule, make_schedule
+from diffusion_core.timesteps import sampling_times
+
+HALF = Policy(half=("x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise"))
+"""What is shown and not computed with is kept as float16; the states stay exact."""
+
+
+@singledispatch
+def run_experiment(recipe: ExperimentRecipe, report: Report = silent) -> Bundle:
+    """Run the experiment of ``recipe`` from start to end and return what was recorded.
+
+    Raises
+    ------
+    LectureError
+        When something that the recipe names cannot be read, or the network's
+        output is not finite.
+    """
+    raise TypeError(f"{type(recipe).__name__} is no recipe of an experiment")
+
+
+# -- what the recipes name --------------------------------------------------------
+
+
+def _schedule(recipe: Asking) -> Schedule:
+    return make_schedule(recipe.schedule, recipe.T, zero_terminal_snr=recipe.zero_terminal_snr)
+
+
+def _facts(model: TrainedModel) -> Facts:
+    return {"model": model.digest, "pictures": model.facts["data"]["pictures"]}
+
+
+def _process(recipe: Sampling, model: TrainedModel, report: Report) -> ReverseProcess:
+    """The recipe's reverse process with ``model``, its steps from T − 1 down."""
+    schedule = _schedule(recipe)
+    return ReverseProcess(
+        model.denoiser(schedule, recipe.prompt, recipe.guidance),
+        make_sampler(recipe.sampler, schedule, recipe.eta),
+        schedule,
+        sampling_times(schedule, recipe.steps, recipe.spacing),
+        policy=HALF,
+        report=report,
+        facts=_facts(model),
+    )
+
+
+def _picture(recipe: FromPicture, model: TrainedModel, process: ReverseProcess) -> Tensor:
+    """x_0 as the recipe names it, (1, C, H, W) in the model's channels and size."""
+    channels, size, _ = model.shape
+    if recipe.image:
+        x_0 = torch.from_numpy(load_picture(recipe.image, size))[None]
+    elif recipe.dataset:
+        images = load_dataset(recipe.dataset, "test").images
+        x_0 = to_unit(images[recipe.index % len(images)])[None]
+        if x_0.shape[-1] != size:
+            x_0 = torch.nn.functional.interpolate(x_0, (size, size), mode="area")
+    else:
+        scale = float(process.schedule.norm(process.times[0]))
+        x_0 = sample(
+            process.denoiser, process.sampler, process.times, [recipe.seed], model.shape, scale
+        ).clamp(-1, 1)
+    if x_0.shape[1] == channels:
+        return x_0
+    if channels == 1:
+        # Rec. 601's luma, as Pillow makes grey of colours.
+        weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
+        return (weights * x_0).sum(1, keepdim=True)
+    return x_0.expand(1, channels, size, size)
+
+
+def _patch(numbers: tuple[int, ...]) -> Patch:
+    return Patch(*numbers)
+
+
+def _classes(pictures: Mapping[str, Tensor], model: TrainedModel) -> dict[str, list[int]]:
+    """What the judge reads in pictures of digits, by name; nothing for other models."""
+    judge = load_judge()
+    knows = judge.facts["training"]["data"].partition("/")[0]
+    if model.facts["data"].get("name", "").partition("/")[0] != knows:
+        return {}
+    with torch.no_grad():
+        return {name: judge.network(x).argmax(1).tolist() for name, x in pictures.items()}
+
+
+def _bundle(recipe: ExperimentRecipe, runs: Runs) -> Bundle:
+    return Bundle(runs, {"recipe": describe(recipe)})
+
+
+# -- from noise up ----------------------------------------------------------------
+
+
+@run_experiment.register
+def _routes(recipe: RoutesRecipe, report: Report = silent) -> Bundle:
+    schedule = make_schedule(recipe.schedule, recipe.T)
+    x_0 = torch.from_numpy(load_picture(recipe.image, recipe.size))[None]
+    times = kept_times(recipe.T, recipe.keep) | {equal_weights_time(schedule)}
+    return _bundle(recipe, experiments.routes(schedule, x_0, sorted(times), recipe.seeds))
+
+
+@run_experiment.register
+def _similar_noise(recipe: SimilarNoiseRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_T = process.pure_noise(start_noise(recipe.seeds, model.shape)[0])
+    patch = _patch(recipe.patch) if recipe.patch else None
+    return _bundle(
+        recipe,
+        experiments.similar_noise(process, x_T, recipe.new_seeds, patch=patch, entry=recipe.entry),
+    )
+
+
+@run_experiment.register
+def _sensitivity(recipe: SensitivityRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_T = process.pure_noise(start_noise([recipe.seed], model.shape)[0])
+    (other,) = seeds_from(recipe.seed + 1, 1)
+    grid = recipe.rows, recipe.columns
+    return _bundle(recipe, experiments.sensitivity_map(process, x_T, other, grid))
+
+
+@run_experiment.register
+def _interpolation(recipe: InterpolationRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x = process.pure_noise(start_noise([recipe.seed, recipe.other], model.shape)[0])
+    return _bundle(recipe, experiments.interpolation(process, x[:1], x[1:], recipe.weights))
+
+
+@run_experiment.register
+def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
+    model, schedule = load_model(recipe.model), _schedule(recipe)
+    reference = ReverseProcess(
+        model.denoiser(schedule, recipe.prompt, recipe.guidance),
+        DDIM(schedule),
+        schedule,
+        sampling_times(schedule, recipe.reference_steps, recipe.spacing),
+        policy=HALF,
+        report=report,
+        facts=_facts(model),
+    )
+    samplers = {name: make_sampler(name, schedule) for name in recipe.samplers}
+    runs = experiments.sampler_race(
+        reference,
+        samplers,
+        recipe.seeds,
+        model.shape,
+        nfe=recipe.nfe,
+        spacing=recipe.spacing,
+    )
+    return _bundle(recipe, runs)
+
+
+@run_experiment.register
+def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    # The scale is for whoever asks; a path without a prompt has nothing to guide towards.
+    schedule = _schedule(recipe)
+
+    def asked(prompt: str) -> Denoiser:
+        return model.denoiser(schedule, prompt, recipe.guidance if prompt else 1.0)
+
+    process = ReverseProcess(
+        asked(recipe.prompt),
+        make_sampler(recipe.sampler, schedule, recipe.eta),
+        schedule,
+        sampling_times(schedule, recipe.steps, recipe.spacing),
+        policy=HALF,
+        report=report,
+        facts=_facts(model),
+    )
+    branches = {prompt: Branch(asked(prompt)) for prompt in recipe.prompts}
+    for seed in recipe.reseeds:
+        branches[f"seed {seed}"] = Branch(seeds=seeds_from(seed, recipe.samples))
+    t = process.times[recipe.after]
+    return _bundle(recipe, experiments.forks(process, recipe.seeds, model.shape, t, branches))
+
+
+# -- from a picture on ------------------------------------------------------------
+
+
+@run_experiment.register
+def _u_turn(recipe: UTurnRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_0 = _picture(recipe, model, process)
+    turns, seeds, shared = recipe.turns, recipe.seeds, recipe.shared
+    if recipe.erase:
+        mask = _patch(recipe.erase).mask(*x_0.shape[2:])
+        runs = experiments.repair(process, x_0, mask, turns, seeds, shared=shared)
+    else:
+        runs = experiments.u_turn(process, x_0, turns, seeds, shared=shared)
+    ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
+    read = _classes(ends | {"forward": x_0}, model)
+    for name, classes in read.items():
+        what = {"class": classes[0]} if name == "forward" else {"final_class": classes}
+        runs[name] = saying(runs[name], **what)
+    return _bundle(recipe, runs)
+
+
+@run_experiment.register
+def _brush(recipe: BrushRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_0 = _picture(recipe, model, process)
+    mask = brushed(recipe.path, recipe.radius, *x_0.shape[2:])
+    return _bundle(
+        recipe,
+        experiments.noise_brush(process, x_0, mask, recipe.t, recipe.seeds, outside=recipe.outside),
+    )
+
+
+@run_experiment.register
+def _inpainting(recipe: InpaintingRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_0 = _picture(recipe, model, process)
+    known = 1 - _patch(recipe.hole).mask(*x_0.shape[2:])
+    runs = experiments.inpainting(process, x_0, known, recipe.seeds, resample=recipe.resample)
+    return _bundle(recipe, runs)
+
+
+@run_experiment.register
+def _mistakes(recipe: MistakesRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    if recipe.mistake == "no_time_embedding":
+        runs = experiments.mistake_no_time_embedding(process, recipe.seeds, model.shape, recipe.t)
+    elif recipe.mistake == "noise_at_the_end":
+        runs = experiments.mistake_noise_at_the_end(process, recipe.seeds, model.shape)
+    elif recipe.mistake == "no_noise_weight":
+        x_0 = _picture(recipe, model, process)
+        times = [t for t in sorted(kept_times(recipe.T, 20)) if t < recipe.t] + [recipe.t]
+        runs = experiments.mistake_no_noise_weight(process, x_0, times, recipe.seeds)
+    else:
+
+        def under(schedule: Schedule) -> Denoiser:
+            return model.denoiser(schedule, recipe.prompt, recipe.guidance)
+
+        x_0 = _picture(recipe, model, process)
+        runs = experiments.mistake_no_rescaling(
+            under, x_0, recipe.T, recipe.seeds, facts=_facts(model)
+        )
+    return _bundle(recipe, runs)
+
+
+# -- in the plane -----------------------------------------------------------------
+
+
+@run_experiment.register
+def _score_field(recipe: ScoreFieldRecipe, report: Report = silent) -> Bundle:
+    schedule = make_schedule(recipe.schedule, recipe.T)
+    if recipe.points == "ring":
+        mixture = ring(std=recipe.std)
+    else:
+        mixture = as_mixture(point_set(recipe.points, recipe.count, recipe.seed), recipe.std)
+    denoisers: dict[str, Denoiser] = {"": ExactDenoiser(mixture, schedule)}
+    if recipe.training_steps:
+        settings = PointTraining(steps=recipe.training_steps, seed=recipe.seed)
+        network = train_point_network(
+            mixture,
+            schedule,
+            settings,
+            lambda step, loss, network: report(step, recipe.training_steps),
+        )
+        denoisers[" learned"] = NetworkDenoiser(network, schedule, settings.prediction, clip=False)
+    runs = experiments.score_field(
+        denoisers,
+        schedule,
+        recipe.times,
+        recipe.seeds,
+        steps=recipe.steps,
+        side=recipe.side,
+        reach=recipe.reach,
+    )
+    return _bundle(recipe, runs)

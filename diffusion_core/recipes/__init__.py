@@ -1,0 +1,1 @@
+"""Recipes, one kind of run a file; ``diffusion_core.recipe`` names them all."""

@@ -1,0 +1,231 @@
+"""Recipes of experiments that begin with noise: which noise, which prompt, which sampler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from diffusion_core.errors import UsageError
+from diffusion_core.recipes.checks import (
+    SAMPLERS,
+    check_name,
+    check_seed,
+    check_whole,
+    seeds_from,
+    settle,
+)
+from diffusion_core.recipes.sampling import Asking, Sampling, checked_patch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimilarNoiseRecipe(Sampling):
+    """A patch of the starting noise is replaced, or a sample (``experiments.similar_noise``).
+
+    The runs are "original", and "patch" and "entry" where these are given.
+    The fields of ``Sampling``, with a sampler that adds no noise, and:
+
+    Parameters
+    ----------
+    seed, samples
+        The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
+        the others follow it, and after them come the seeds of the new noise.
+    patch
+        (top, left, height, width) in pixels of what is replaced in every sample.
+    entry
+        Which sample's noise is replaced as a whole, 0 … samples − 1.
+    """
+
+    seed: int = 0
+    samples: int = 1
+    patch: tuple[int, ...] = ()
+    entry: int | None = None
+
+    def __post_init__(self) -> None:
+        Sampling.__post_init__(self)
+        self.check_takes_no_noise()
+        settle(
+            self,
+            seed=check_seed(self.seed),
+            samples=check_whole("samples", self.samples, 1, 1000),
+            patch=checked_patch("patch", self.patch),
+        )
+        if self.entry is not None:
+            settle(self, entry=check_whole("entry", self.entry, 0, self.samples - 1))
+        elif not self.patch:
+            raise UsageError("nothing is replaced; give a patch, an entry or both")
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a sample."""
+        return seeds_from(self.seed, self.samples)
+
+    @property
+    def new_seeds(self) -> tuple[int, ...]:
+        """Of the noise that is put in, one a sample."""
+        return seeds_from(self.seed + self.samples, self.samples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SensitivityRecipe(Sampling):
+    """Every patch of the starting noise in turn is replaced (``experiments.sensitivity_map``).
+
+    The runs are "original" and "changed", a sample a patch in reading order.
+    The fields of ``Sampling``, with a sampler that adds no noise, and:
+
+    Parameters
+    ----------
+    seed
+        Of the noise, 0 … 2³² − 1; the one after it is of the other noise.
+    rows, columns
+        Of patches, 1 … 512; they divide the picture's height and width.
+    """
+
+    seed: int = 0
+    rows: int = 7
+    columns: int = 7
+
+    def __post_init__(self) -> None:
+        Sampling.__post_init__(self)
+        self.check_takes_no_noise()
+        settle(
+            self,
+            seed=check_seed(self.seed),
+            rows=check_whole("rows", self.rows, 1, 512),
+            columns=check_whole("columns", self.columns, 1, 512),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterpolationRecipe(Sampling):
+    """Pictures from the noises between two, by two ways (``experiments.interpolation``).
+
+    The runs are "lerp" and "slerp", a sample a point of the way.  The fields
+    of ``Sampling``, with a sampler that adds no noise, and:
+
+    Parameters
+    ----------
+    seed, other
+        Of the two noises, each 0 … 2³² − 1, not the same.
+    points
+        Of the way, both ends among them, 2 … 1000.
+    """
+
+    seed: int = 0
+    other: int = 1
+    points: int = 9
+
+    def __post_init__(self) -> None:
+        Sampling.__post_init__(self)
+        self.check_takes_no_noise()
+        settle(
+            self,
+            seed=check_seed(self.seed),
+            other=check_seed(self.other),
+            points=check_whole("points", self.points, 2, 1000),
+        )
+        if self.seed == self.other:
+            raise UsageError(f"seed and other are both {self.seed}; give two that differ")
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """w at each point: 0 is the noise of ``seed``, 1 that of ``other``."""
+        return tuple(i / (self.points - 1) for i in range(self.points))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaceRecipe(Asking):
+    """Samplers from one noise, at equal network evaluations (``experiments.sampler_race``).
+
+    The runs are "reference", DDIM with many steps, and the racers by their
+    names.  The fields of ``Asking``, and:
+
+    Parameters
+    ----------
+    samplers
+        The racers, at least one, none twice.
+    nfe
+        Network evaluations that each may use, 1 … 100,000.
+    reference_steps
+        Of the converged answer, 1 … T.
+    seed, samples
+        The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
+        the others follow it.
+    """
+
+    samplers: tuple[str, ...] = SAMPLERS
+    nfe: int = 10
+    reference_steps: int = 200
+    seed: int = 0
+    samples: int = 4
+
+    def __post_init__(self) -> None:
+        Asking.__post_init__(self)
+        for name in self.samplers:
+            check_name("sampler", name, SAMPLERS)
+        if not self.samplers or len(set(self.samplers)) < len(self.samplers):
+            raise UsageError(f"samplers = {tuple(self.samplers)} must be at least one, none twice")
+        settle(
+            self,
+            samplers=tuple(self.samplers),
+            nfe=check_whole("nfe", self.nfe, 1, 100_000),
+            reference_steps=check_whole("reference_steps", self.reference_steps, 1, self.T),
+            seed=check_seed(self.seed),
+            samples=check_whole("samples", self.samples, 1, 1000),
+        )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a sample."""
+        return seeds_from(self.seed, self.samples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForksRecipe(Sampling):
+    """One path, and several from a time on (``experiments.forks``).
+
+    The runs are called as the prompts are, and "seed s" for other noise.  The
+    fields of ``Sampling``, whose prompt is that of the shared path, and:
+
+    Parameters
+    ----------
+    prompts
+        What is asked for from the fork on, a branch each, none twice; "" for nothing.
+    reseeds
+        Seeds of other noise from the fork on, a branch each, none twice; for
+        a sampler that adds noise.
+    after
+        How many steps are shared, 0 … steps − 1; 0 is the starting noise alone.
+    seed, samples
+        The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
+        the others follow it.
+    """
+
+    prompts: tuple[str, ...] = ()
+    reseeds: tuple[int, ...] = ()
+    after: int = 0
+    seed: int = 0
+    samples: int = 1
+
+    def __post_init__(self) -> None:
+        Sampling.__post_init__(self)
+        for what, values in (("prompts", self.prompts), ("reseeds", self.reseeds)):
+            if len(set(values)) < len(values):
+                raise UsageError(f"{what} = {tuple(values)} name one branch twice")
+        if not self.prompts and not self.reseeds:
+            raise UsageError("the path has no branches; give prompts, reseeds or both")
+        settle(
+            self,
+            prompts=tuple(self.prompts),
+            reseeds=tuple(check_seed(seed) for seed in self.reseeds),
+            after=check_whole("after", self.after, 0, self.steps - 1),
+            seed=check_seed(self.seed),
+            samples=check_whole("samples", self.samples, 1, 1000),
+        )
+
+    def asked(self) -> tuple[str, ...]:
+        """The shared path's prompt and those of the branches."""
+        return (self.prompt, *self.prompts)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a sample."""
+        return seeds_from(self.seed, self.samples)

@@ -1,0 +1,95 @@
+"""The recipe of the experiment in the plane, where the score is known exactly."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from diffusion_core.files import Facts
+from diffusion_core.recipes.checks import (
+    VP_SCHEDULES,
+    check_name,
+    check_range,
+    check_schedule,
+    check_seed,
+    check_whole,
+    seeds_from,
+    settle,
+)
+from diffusion_core.recipes.sampling import checked_times
+
+POINTS = ("spiral", "two_moons", "letters", "ring")
+"""The sets of points that have a name; those of ``points.POINT_SETS``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreFieldRecipe:
+    """Points in the plane, their score, and particles that follow it (``experiments.score_field``).
+
+    The runs are "field", "ode" and "sde" with the exact score, and the same
+    with " learned" behind them where a network is trained.
+
+    Parameters
+    ----------
+    points
+        The data: "ring" is eight Gaussians, the others a Gaussian on each of
+        ``count`` points.
+    count, std
+        Points of the data, 2 … 10,000, and the standard deviation of each
+        Gaussian, 0.001 … 0.9, in units of the data's.
+    training_steps
+        Of the network that learns the score; 0 for no network, at most 100,000.
+    seed, samples
+        Of the first particle, 0 … 2³² − 1, and how many there are, 1 … 10,000;
+        the others follow it.  The data and the network have the seed as well.
+    steps, schedule, T
+        Of the particles' ways, DDIM for the ODE and DDPM for the SDE.
+    times
+        Rising times in 0 … T − 1 at which the field is drawn.
+    side, reach
+        Arrows a side of the field, 2 … 200, and half its side, above 0 … 10.
+    """
+
+    points: str = "ring"
+    count: int = 400
+    std: float = 0.15
+    training_steps: int = 2000
+    seed: int = 0
+    samples: int = 400
+    steps: int = 100
+    schedule: str = "cosine"
+    T: int = 1000
+    times: tuple[int, ...] = (50, 150, 250, 350, 450, 550, 650, 750, 850, 950)
+    side: int = 21
+    reach: float = 2.5
+
+    def __post_init__(self) -> None:
+        check_name("points", self.points, POINTS)
+        check_name("schedule", self.schedule, VP_SCHEDULES)
+        check_range("std", self.std, 0.001, 0.9)
+        check_range("reach", self.reach, math.ulp(0), 10)
+        settle(
+            self,
+            T=check_schedule(self.schedule, self.T),
+            count=check_whole("count", self.count, 2, 10_000),
+            std=float(self.std),
+            training_steps=check_whole("training_steps", self.training_steps, 0, 100_000),
+            seed=check_seed(self.seed),
+            samples=check_whole("samples", self.samples, 1, 10_000),
+            side=check_whole("side", self.side, 2, 200),
+            reach=float(self.reach),
+        )
+        settle(
+            self,
+            steps=check_whole("steps", self.steps, 1, self.T),
+            times=checked_times("times", self.times, self.T),
+        )
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One a particle, from ``seed`` on."""
+        return seeds_from(self.seed, self.samples)
+
+    def inputs(self) -> Facts:
+        """Nothing outside of the recipe has a say."""
+        return {}

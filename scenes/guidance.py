@@ -1,0 +1,379 @@
+"""A prompt and a scale: two judgements of one noisy picture, extrapolated."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from textwrap import shorten
+
+import numpy as np
+from manim import (
+    DOWN,
+    LEFT,
+    RIGHT,
+    UP,
+    Arrow,
+    Circumscribe,
+    FadeIn,
+    FadeOut,
+    Group,
+    GrowFromEdge,
+    Indicate,
+    LaggedStart,
+    Line,
+    Typst,
+    ValueTracker,
+    VGroup,
+    linear,
+)
+from numpy.typing import NDArray
+
+from diffusion_core.trajectory import Trajectory
+from scenes.predicted_noise import first_look
+from scenes.stage.layout import AXIS, FRAME, MARGIN, TALL_STAGE, TITLE, Zone, px
+from scenes.stage.lecture_scene import LectureScene
+from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE
+from scenes.stage.numbers import Readout, whole
+from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.time_axis import TimeAxis
+
+CELL = 6
+ROW_CELL = 4
+"""Screen pixels a picture's pixel at 720p: of one moment, and in the rows of samples."""
+SHOWN = 7
+"""Samples in a row; what is measured is measured on all that were recorded."""
+ROWS = Zone(MARGIN, 124, FRAME.right - MARGIN, 634)
+UPPER = Zone(MARGIN, 116, FRAME.right - MARGIN, 560)
+BAR = 96
+"""Pixels at 720p of the longest bar."""
+LONGEST_PROMPT = 48
+"""Letters of it that are shown; all of it is said."""
+WHITE = 0.9
+"""A pixel above it, in −1 … 1, is white."""
+
+
+def run_name(scale: float) -> str:
+    """What the run with guidance scale g is called among a scene's recordings."""
+    return f"g{scale:g}"
+
+
+def variety(run: Trajectory) -> float:
+    """How far two finished pictures are from one another: RMS, averaged over all pairs."""
+    ends = run.states[-1].astype(np.float64)
+    apart = [np.sqrt(((a - b) ** 2).mean()) for a, b in combinations(ends, 2)]
+    return float(np.mean(apart))
+
+
+def white(run: Trajectory) -> float:
+    """The share of the pixels of all finished pictures that are white."""
+    return float((run.states[-1] > WHITE).mean())
+
+
+def difference(run: Trajectory) -> NDArray[np.float64]:
+    """ε_c − ε_∅, (N, B, C, H, W): what the prompt changes in the network's answer."""
+    assert run.eps_cond is not None
+    assert run.eps_uncond is not None
+    return run.eps_cond.astype(np.float64) - run.eps_uncond
+
+
+def share_of_answer(run: Trajectory, index: int) -> float:
+    """The size of the difference at a state, as a share of the answer's: RMS, first sample."""
+    assert run.eps_cond is not None
+    sizes = [
+        np.sqrt((values[index, 0].astype(np.float64) ** 2).mean())
+        for values in (difference(run), run.eps_cond)
+    ]
+    return float(sizes[0] / sizes[1])
+
+
+def guesses(run: Trajectory, index: int, scales: tuple[float, ...]) -> NDArray[np.float64]:
+    """x̂_0 of the first sample at a state, by the formula, one for each scale (S, C, H, W)."""
+    assert run.eps_uncond is not None
+    x_t = run.states[index, 0].astype(np.float64)
+    scaled = [scale * difference(run)[index, 0] for scale in scales]
+    eps = run.eps_uncond[index, 0] + np.stack(scaled)
+    guessed: NDArray[np.float64] = (x_t - run.noise_weight[index] * eps) / run.signal_weight[index]
+    return guessed
+
+
+class Guidance(LectureScene):
+    """ε_∅ and ε_c, their difference, more and more of it, and too much."""
+
+    def construct(self) -> None:
+        """Ask twice, subtract, exaggerate; then whole runs at four scales."""
+        self.scales: tuple[float, ...] = tuple(
+            sorted(float(name.removeprefix("g")) for name in self.inputs.recordings)
+        )
+        self.usual = self.scales[1]
+        self.guided = self.run(run_name(self.usual))
+        self.prompt = str(self.guided.facts["recipe"]["prompt"])
+        self.moment = first_look(self.guided)
+        self.playhead = ValueTracker(self.moment)
+        self.build()
+        self.ask()
+        self.answer_twice()
+        self.subtract()
+        self.exaggerate()
+        self.whole_runs()
+        self.compare()
+        self.finish()
+
+    # -- what is on the stage ----------------------------------------------------
+
+    def build(self) -> None:
+        """x_t, the two answers over one another, their difference, the axis."""
+        run, theme, letters = self.guided, self.theme, self.lettering
+        assert run.eps_cond is not None
+        assert run.eps_uncond is not None
+        shown = shorten(self.prompt, LONGEST_PROMPT, placeholder=" …")
+        size = HEADING_SIZE if len(shown) < LONGEST_PROMPT / 2 else SMALL_SIZE
+        self.asked = letters.words(f"“{shown}”", colour=theme.guidance, size=size)
+        TITLE.put(self.asked, 1, 0.2)
+        changed = difference(run)[:, 0]
+        self.factor = 1 / float(np.abs(changed[self.moment]).max())
+        factors = np.full(len(changed), self.factor)
+        self.seen = self.panel(Frames.of(run.states[:, 0]), theme.text, "x_t")
+        self.without = self.panel(
+            Frames.of(run.eps_uncond[:, 0]), theme.noise, "hat(epsilon)_nothing", "without prompt"
+        )
+        self.with_prompt = self.panel(
+            Frames.of(run.eps_cond[:, 0]), theme.guidance, "hat(epsilon)_c", "with prompt"
+        )
+        self.changed = self.panel(
+            Frames.of(changed, factors), theme.guidance, "hat(epsilon)_c - hat(epsilon)_nothing"
+        )
+        answers = Group(self.without, self.with_prompt).arrange(DOWN, buff=px(8))
+        answers.next_to(self.seen, RIGHT, buff=px(230)).match_y(self.seen.border)
+        self.changed.next_to(answers, RIGHT, buff=px(230))
+        self.changed.level_with(self.seen)
+        UPPER.put(Group(self.seen, answers, self.changed), 0.5, 0)
+        self.axis = TimeAxis(
+            letters,
+            run,
+            self.playhead,
+            AXIS,
+            start=("noise", theme.noise),
+            end=("picture", theme.signal),
+            colour=theme.prediction,
+        )
+        self.readouts = self.axis.readouts()
+        self.twice = VGroup(
+            self.arrow(self.seen, self.without), self.arrow(self.seen, self.with_prompt)
+        )
+        self.joined = VGroup(
+            self.arrow(self.without, self.changed), self.arrow(self.with_prompt, self.changed)
+        )
+
+    def panel(self, frames: Frames, colour: str, label: str, words: str | None = None) -> Panel:
+        """A tile with its name above; ``words`` stand in the same line."""
+        name: VGroup | Typst = self.lettering.maths(label, colour=colour, size=HEADING_SIZE)
+        if words is not None:
+            said = self.lettering.words(words, colour=colour, size=SMALL_SIZE)
+            name = VGroup(name, said.next_to(name, RIGHT, buff=px(12)))
+        return Panel(Tile(frames, CELL).follow(self.playhead), colour=colour, label=name)
+
+    def arrow(self, left: Panel, right: Panel) -> Arrow:
+        """From one tile to the next."""
+        return Arrow(
+            left.border.get_right(),
+            right.border.get_left(),
+            buff=px(14),
+            stroke_width=4,
+            color=self.theme.quiet,
+            max_tip_length_to_length_ratio=0.12,
+        )
+
+    # -- one moment ----------------------------------------------------------------
+
+    def ask(self) -> None:
+        """What is asked for, and a picture that does not show it yet."""
+        with self.beat("Noise could become any picture. How can words steer it?"):
+            self.heading_text = self.heading("How does a prompt steer the noise?")
+            self.appear(self.heading_text)
+            self.appear(self.seen, self.axis, self.readouts, seconds=0.8)
+        with self.beat(f"We ask for “{self.prompt}”."):
+            self.appear(self.asked, seconds=0.8)
+            self.play(Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05))
+        self.axis.follow()
+
+    def answer_twice(self) -> None:
+        """ε_∅ and ε_c."""
+        with self.beat("The network looks twice: once without the prompt, and once with it."):
+            self.play(FadeIn(self.twice[0], shift=RIGHT * px(20)), run_time=0.4)
+            self.appear(self.without, seconds=0.8)
+            self.play(FadeIn(self.twice[1], shift=RIGHT * px(20)), run_time=0.4)
+            self.appear(self.with_prompt, seconds=0.8)
+            self.play(Circumscribe(self.asked, color=self.theme.guidance, buff=px(8)))
+
+    def subtract(self) -> None:
+        """Their difference, made larger so that it can be seen."""
+        percent = 100 * share_of_answer(self.guided, self.moment)
+        written = f"{percent:.0f}" if percent >= 1 else f"{percent:.1g}"
+        size = self.lettering.words(
+            f"{written} % in size, shown × {self.factor:.0f}",
+            size=SMALL_SIZE,
+            colour=self.theme.guidance,
+        )
+        size.next_to(self.changed.border, DOWN, buff=px(14))
+        with self.beat(
+            f"Both answers look much the same. They differ by {written} %.",
+            f"Both answers look much the same. They differ by {written} percent.",
+        ):
+            borders = (self.without.border, self.with_prompt.border)
+            self.play(*(Indicate(b, color=self.theme.text, scale_factor=1.04) for b in borders))
+            self.play(FadeIn(self.joined, shift=RIGHT * px(20)), run_time=0.5)
+            self.appear(self.changed, size, seconds=0.8)
+        with self.beat("That small difference is all that the prompt has to say."):
+            self.play(
+                Indicate(self.changed.border, color=self.theme.guidance, scale_factor=1.05),
+                run_time=1.2,
+            )
+        self.size = size
+
+    def exaggerate(self) -> None:
+        """More and more of the difference, at the same moment."""
+        theme, letters = self.theme, self.lettering
+        formula = letters.maths(
+            "{{ hat(epsilon) : noise }} = {{ hat(epsilon)_nothing : noise }}"
+            " + {{ g thin (hat(epsilon)_c - hat(epsilon)_nothing) : guidance }}",
+            size=HEADING_SIZE + 4,
+            noise=theme.noise,
+            guidance=theme.guidance,
+        )
+        TITLE.put(formula, 1, 0.85)
+        with self.beat("Guidance exaggerates: it adds the difference not once, but g times."):
+            self.appear(formula, seconds=1.0)
+            self.play(Circumscribe(formula, color=theme.guidance, buff=px(8)), run_time=1.2)
+        self.formula = formula
+        scales = (0.0, *self.scales)
+        frames = Frames.of(guesses(self.guided, self.moment, scales))
+        words = ["without", "with", *("" for _ in self.scales[1:])]
+        self.line = [
+            Panel(
+                Tile(frames, CELL).show(number),
+                colour=theme.prediction,
+                label=letters.maths(f"g = {scale:g}", colour=theme.guidance, size=HEADING_SIZE),
+                words=letters.words(word, size=SMALL_SIZE, colour=theme.quiet) if word else None,
+            )
+            for number, (scale, word) in enumerate(zip(scales, words, strict=True))
+        ]
+        TALL_STAGE.put(Group(*self.line).arrange(RIGHT, buff=px(50)), 0.5, 0.6)
+        for panel in self.line[1:]:
+            panel.level_with(self.line[0])
+        caption = letters.words(
+            "guesses, all from the same noisy picture", size=SMALL_SIZE, colour=theme.prediction
+        )
+        caption.next_to(Group(*self.line), UP, buff=px(30))
+        old = Group(
+            self.seen, self.without, self.with_prompt, self.changed, self.twice, self.joined
+        )
+        self.play(FadeOut(old, self.size), run_time=0.5)
+        with self.beat(
+            "These are the guesses from the same noisy picture: without the prompt, and with it."
+        ):
+            self.appear(self.line[0], caption, seconds=0.8)
+            self.rest(1.0)
+            self.appear(self.line[1], seconds=0.8)
+        with self.beat("And then past it, further and further along the same line.") as beat:
+            self.play(
+                LaggedStart(*(FadeIn(panel) for panel in self.line[2:]), lag_ratio=0.7),
+                run_time=max(beat.left, 2.5),
+            )
+        self.play(
+            FadeOut(Group(*self.line, caption, self.axis, self.readouts)),
+            self.playhead.animate.set_value(0),
+            run_time=0.6,
+        )
+
+    # -- whole runs -------------------------------------------------------------------
+
+    def whole_runs(self) -> None:
+        """The same noise in every row, another scale in each."""
+        letters, theme = self.lettering, self.theme
+        self.rows: list[Panel] = []
+        for scale in self.scales:
+            states = self.run(run_name(scale)).states[:, :SHOWN]
+            frames = Frames.mosaic(states, states.shape[1], 2, theme.background)
+            row = Panel(Tile(frames, ROW_CELL).follow(self.playhead), colour=theme.line)
+            self.rows.append(row)
+        rows = Group(*self.rows).arrange(DOWN, buff=px(10))
+        ROWS.put(rows, 0, 0)
+        rows.shift(RIGHT * px(110))
+        self.names = VGroup()
+        for scale, row in zip(self.scales, self.rows, strict=True):
+            name = letters.maths(f"g = {scale:g}", colour=theme.guidance, size=WORDS_SIZE)
+            self.names.add(name.next_to(row, LEFT, buff=px(14)))
+        self.clock = Readout(letters, "t", lambda: float(self.axis.t), whole)
+        self.clock.move_to(self.asked, aligned_edge=RIGHT)
+        self.play(FadeOut(self.formula), run_time=0.3)
+        self.clock.next_to(self.asked, DOWN, buff=px(14)).align_to(self.asked, RIGHT).shift(
+            LEFT * px(30)
+        )
+        with self.beat("Now whole runs. Each column starts from the same noise, in every row."):
+            self.appear(*self.rows, self.names, self.clock, seconds=1.0)
+        self.clock.follow()
+        with self.beat(
+            "The first row only follows the prompt. The others exaggerate it, more and more."
+        ) as beat:
+            self.play(
+                self.playhead.animate(rate_func=linear).set_value(self.guided.steps),
+                run_time=max(beat.left, 6),
+            )
+
+    def bars(self, title: str, values: list[float], form: str, slot: int) -> Group:
+        """One bar a row, right of the samples: ``values`` as shares of the largest."""
+        letters, theme = self.lettering, self.theme
+        start = self.rows[0].get_right()[0] + px(24 + slot * (BAR + 26))
+        heading = letters.words(title, size=SMALL_SIZE, colour=theme.quiet)
+        lines, numbers = VGroup(), VGroup()
+        for row, value in zip(self.rows, values, strict=True):
+            left = np.array([start, row.get_y() - px(16), 0])
+            length = px(BAR) * value / max(values)
+            lines.add(Line(left, left + RIGHT * length, color=theme.guidance, stroke_width=14))
+            number = letters.maths(form.format(value), size=SMALL_SIZE)
+            numbers.add(number.next_to(left, UP, buff=px(18)).align_to(left, LEFT))
+        heading.next_to(numbers[0], UP, buff=px(10)).align_to(numbers[0], LEFT)
+        return Group(heading, lines, numbers)
+
+    def show_bars(self, bars: Group, seconds: float) -> None:
+        """Let the bars grow, one row after the other, for about so many seconds."""
+        heading, lines, numbers = bars
+        self.appear(heading, seconds=0.3)
+        self.play(
+            LaggedStart(*(GrowFromEdge(line, LEFT) for line in lines), lag_ratio=0.4),
+            LaggedStart(*(FadeIn(number) for number in numbers), lag_ratio=0.4),
+            run_time=max(seconds - 1.0, 2.0),
+        )
+
+    def compare(self) -> None:
+        """How alike the samples become, and how white."""
+        runs = [self.run(run_name(scale)) for scale in self.scales]
+        apart, lit = [variety(run) for run in runs], [white(run) for run in runs]
+        least, most = self.scales[0], self.scales[-1]
+        if apart[-1] < apart[0]:
+            said = (
+                f"The samples grow alike: at g = {most:g} they differ {apart[-1]:.2f} on average,"
+                f" instead of {apart[0]:.2f}."
+            )
+        else:
+            said = f"At g = {most:g} the samples still differ as much as at g = {least:g}."
+        with self.beat(said, said.replace(" = ", " equals ")) as beat:
+            self.show_bars(self.bars("variety", apart, "{:.2f}", 0), beat.seconds)
+        more = 100 * (lit[-1] / lit[0] - 1)
+        if more >= 1:
+            said = f"And the pictures are overdone: {more:.0f} % more of their pixels are white."
+        else:
+            said = f"The share of white pixels changes by {more:.0f} %.".replace("-", "−")
+        with self.beat(said, said.replace("%", "percent").replace("−", "minus ")) as beat:
+            bars = self.bars("white", [100 * share for share in lit], '{:.1f} "%"', 1)
+            self.show_bars(bars, beat.seconds)
+
+    def finish(self) -> None:
+        """The sentence to remember."""
+        with self.beat("A little guidance makes the network listen. Too much makes it shout."):
+            for row in (self.rows[1], self.rows[-1]):
+                self.play(
+                    Indicate(row.border, color=self.theme.guidance, scale_factor=1.02),
+                    run_time=1.4,
+                )
+        self.rest(0.6)
+        self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)

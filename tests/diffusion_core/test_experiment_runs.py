@@ -1,0 +1,209 @@
+"""Recipes of experiments are run as they say, and kept as one recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+import torch
+
+from diffusion_core.bundle import Bundle
+from diffusion_core.experiment_runs import run_experiment
+from diffusion_core.experiments.brush import brushed
+from diffusion_core.pictures import load_picture
+from diffusion_core.points import ring
+from diffusion_core.recipe import (
+    BrushRecipe,
+    ExperimentRecipe,
+    ForksRecipe,
+    InpaintingRecipe,
+    InterpolationRecipe,
+    MistakesRecipe,
+    RaceRecipe,
+    ReverseRecipe,
+    RoutesRecipe,
+    ScoreFieldRecipe,
+    SensitivityRecipe,
+    SimilarNoiseRecipe,
+    UTurnRecipe,
+    describe,
+)
+from diffusion_core.runs import draw, run
+from diffusion_core.store import Store
+
+FEW = {"steps": 3, "T": 100}
+
+
+@pytest.fixture
+def recipes(tiny_weights: Path, reading_weights: Path) -> dict[str, tuple[Any, set[str]]]:
+    """A small recipe of each kind (and more), and the names of its runs."""
+    tiny = {"model": str(tiny_weights), **FEW}
+    forward = {"right", "mistake", "right_forward", "mistake_forward"}
+    return {
+        "routes": (RoutesRecipe(size=8, samples=3, T=20, keep=2), {"steps", "jump"}),
+        "u_turn": (
+            UTurnRecipe(turns=(10, 90), samples=2, **tiny),
+            {"forward", "from 10", "from 90"},
+        ),
+        "repair": (
+            UTurnRecipe(turns=(10,), erase=(2, 2, 3, 3), image="flower", **tiny),
+            {"forward", "from 10"},
+        ),
+        "brush": (BrushRecipe(t=50, **tiny), {"painted", "removed"}),
+        "inpainting": (InpaintingRecipe(hole=(0, 0, 4, 8), **tiny), {"inpainting"}),
+        "similar": (
+            SimilarNoiseRecipe(patch=(1, 1, 2, 2), entry=1, samples=2, **tiny),
+            {"original", "patch", "entry"},
+        ),
+        "sensitivity": (SensitivityRecipe(rows=2, columns=4, **tiny), {"original", "changed"}),
+        "interpolation": (InterpolationRecipe(points=3, **tiny), {"lerp", "slerp"}),
+        "race": (
+            RaceRecipe(
+                model=str(tiny_weights),
+                T=100,
+                nfe=4,
+                reference_steps=5,
+                samplers=("ddpm", "heun"),
+            ),
+            {"reference", "ddpm", "heun"},
+        ),
+        "forks": (
+            ForksRecipe(
+                model=str(reading_weights),
+                prompts=("", "seven"),
+                reseeds=(9,),
+                guidance=2,
+                sampler="ddpm",
+                after=1,
+                samples=2,
+                **FEW,
+            ),
+            {"", "seven", "seed 9"},
+        ),
+        "no_rescaling": (
+            MistakesRecipe(
+                mistake="no_rescaling", schedule="linear", model=str(tiny_weights), T=10, steps=3
+            ),
+            forward,
+        ),
+        "no_noise_weight": (MistakesRecipe(mistake="no_noise_weight", t=60, **tiny), forward),
+        "no_time_embedding": (
+            MistakesRecipe(mistake="no_time_embedding", t=60, **tiny),
+            {"right", "mistake"},
+        ),
+        "noise_at_the_end": (
+            MistakesRecipe(mistake="noise_at_the_end", **tiny),
+            {"right", "mistake"},
+        ),
+        "score_field": (
+            ScoreFieldRecipe(
+                samples=4, steps=3, T=100, times=(20, 80), side=3, training_steps=2, points="spiral"
+            ),
+            {f"{run}{end}" for run in ("field", "ode", "sde") for end in ("", " learned")},
+        ),
+    }
+
+
+def test_every_experiment_runs_once_and_is_found_again(
+    recipes: dict[str, tuple[Any, set[str]]], tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    assert {type(recipe) for recipe, _ in recipes.values()} == set(get_args(ExperimentRecipe))
+    for name, (recipe, runs) in recipes.items():
+        first, second = store.get(recipe), store.get(recipe)
+        assert (first.fresh, second.fresh) == (True, False), name
+        found = second.trajectory
+        assert isinstance(found, Bundle)
+        assert set(found) == runs, name
+        assert found.facts["recipe"]["kind"] == describe(recipe)["kind"]
+        for run_name, trajectory in found.items():
+            for array, values in first.trajectory[run_name].arrays().items():
+                np.testing.assert_array_equal(trajectory.arrays()[array], values, strict=True)
+    files = {path.name.split("-")[0] for path in tmp_path.glob("*.safetensors")}
+    assert {"uturn", "forks", "scorefield", "routes"} <= files
+
+
+def test_a_damaged_bundle_is_run_again(tmp_path: Path) -> None:
+    store, recipe = Store(tmp_path), RoutesRecipe(size=8, samples=2, T=10, keep=2)
+    whole = store.get(recipe)
+    content = bytearray(whole.path.read_bytes())
+    content[-5] ^= 8
+    whole.path.write_bytes(content)
+    again = store.get(recipe)
+    assert again.fresh
+    np.testing.assert_array_equal(again.trajectory["jump"].states, whole.trajectory["jump"].states)
+
+
+def test_the_models_own_picture_is_the_sample_of_the_seed(tiny_weights: Path) -> None:
+    usual = {"model": str(tiny_weights), **FEW}
+    turned = run_experiment(UTurnRecipe(turns=(50,), seed=4, **usual))
+    drawn = draw(ReverseRecipe(seeds=(4,), **usual)).clip(-1, 1)
+    np.testing.assert_array_equal(turned["forward"].states[0], drawn)
+
+
+def test_a_photograph_is_brought_to_what_the_model_knows(tiny_weights: Path) -> None:
+    recipe = UTurnRecipe(turns=(50,), image="flower", model=str(tiny_weights), **FEW)
+    x_0 = run_experiment(recipe)["forward"].states[0, 0]
+    red, green, blue = load_picture("flower", 8)
+    np.testing.assert_allclose(x_0[0], 0.299 * red + 0.587 * green + 0.114 * blue, atol=1e-6)
+
+
+def test_similar_noise_starts_where_a_run_of_the_seed_starts(tiny_weights: Path) -> None:
+    usual = {"model": str(tiny_weights), **FEW}
+    found = run_experiment(SimilarNoiseRecipe(seed=7, samples=2, entry=0, **usual))
+    plain = run(ReverseRecipe(seeds=(7, 8), **usual))
+    np.testing.assert_array_equal(found["original"].states[-1], plain.states[-1])
+    np.testing.assert_array_equal(found["entry"].states[0, 1], plain.states[0, 1])
+    assert (found["entry"].states[0, 0] != plain.states[0, 0]).all()
+
+
+def test_the_judge_reads_what_the_shipped_model_draws() -> None:
+    recipe = UTurnRecipe(turns=(20,), steps=5, samples=2)
+    found = run_experiment(recipe)
+    assert found["forward"].facts["class"] in range(10)
+    assert len(found["from 20"].facts["final_class"]) == 2
+
+
+def test_the_judge_keeps_silent_on_what_it_does_not_know(tiny_weights: Path) -> None:
+    found = run_experiment(UTurnRecipe(turns=(20,), model=str(tiny_weights), **FEW))
+    assert "class" not in found["forward"].facts
+
+
+def test_the_field_is_the_score_of_the_data() -> None:
+    recipe = ScoreFieldRecipe(training_steps=0, samples=2, steps=2, times=(100, 900), side=5)
+    field = run_experiment(recipe)["field"]
+    assert field.timesteps.tolist() == [900, 100, -1]
+    assert field.eps_hat is not None
+    # Almost all noise at t = 900: the score is that of the standard normal, −x.
+    score = -field.eps_hat[0, :, :, 0, 0] / field.noise_weight[0]
+    np.testing.assert_allclose(score, -field.states[0, :, :, 0, 0], atol=0.1)
+
+
+def test_the_particles_of_both_ways_arrive_at_the_data() -> None:
+    recipe = ScoreFieldRecipe(training_steps=0, samples=200, steps=100, times=(500,))
+    found = run_experiment(recipe)
+    means = ring(std=recipe.std).means.numpy()
+    np.testing.assert_array_equal(found["ode"].states[0], found["sde"].states[0])
+    for name in ("ode", "sde"):
+        ends = found[name].states[-1, :, :, 0, 0]
+        away = np.linalg.norm(ends[:, None] - means, axis=2)
+        # Of two independent normals of std s the mean distance to their centre is s √(π/2).
+        expected = recipe.std * np.sqrt(np.pi / 2)
+        assert away.min(1).mean() == pytest.approx(expected, rel=0.2), name
+        assert len(set(away.argmin(1).tolist())) == 8, name
+
+
+class TestBrush:
+    def test_a_dab_is_a_disc(self) -> None:
+        mask = brushed(((0.5, 0.5),), 0.25, 8, 8)
+        rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+        away = ((rows - 3.5) ** 2 + (columns - 3.5) ** 2).sqrt()
+        assert torch.equal(mask, (away <= 2).float())
+
+    def test_a_stroke_is_joined(self) -> None:
+        mask = brushed(((0.5, 0.0), (0.5, 1.0)), 0.01, 8, 8)
+        assert mask.any(0).all()  # every column, however thin the brush
+        assert not mask[0].any()
+        assert not mask[-1].any()
