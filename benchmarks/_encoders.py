@@ -17,10 +17,11 @@ CHOICES = (
     {"preset": "ultrafast"},
     {"preset": "superfast"},
     {},
+    {"bf": "5"},
     {"crf": "23"},
     {"preset": "faster"},
     {"preset": "medium"},
-    {"preset": "medium", "crf": "23", "tune": ""},
+    {"preset": "medium", "crf": "23", "tune": "", "bf": ""},
 )
 """Beside our own settings: other presets, and what manim takes (the last)."""
 
@@ -70,7 +71,9 @@ def table() -> list[dict[str, Any]]:
             rows.append(
                 {
                     "noise": "colour" if colour else "grey",
-                    "settings": " ".join(f"{settings.get(k)}" for k in ("preset", "crf", "tune")),
+                    "settings": " ".join(
+                        f"{settings.get(k)}" for k in ("preset", "crf", "tune", "bf")
+                    ),
                     "ms_a_frame": round(spent / FRAMES * 1e3, 1),
                     "kB_a_frame": round(sum(p.size for p in packets) / FRAMES / 1e3),
                     "psnr_dB": round(min(psnr(a, b) for a, b in pairs), 1),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -41,25 +42,34 @@ FLOORS = {
 Figures = dict[str, Any]
 
 
-def run(*command: str, cache: Path | None = None) -> tuple[str, float]:
-    """The output of a command, and the seconds that it took."""
+class Spent(NamedTuple):
+    """Seconds on the clock, and of all processors together."""
+
+    wall: float
+    cpu: float
+
+
+def run(*command: str, cache: Path | None = None) -> tuple[str, Spent]:
+    """The output of a command, and what it took."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     if cache is not None:
         environment["DIFFUSION_LECTURES_CACHE"] = str(cache)
-    begun = time.perf_counter()
+    begun, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    wall, after = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    return done.stdout, time.perf_counter() - begun
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.stdout, Spent(wall, cpu)
 
 
 def measure(
     which: str, what: str, quality: str, frames: int, cache: Path | None = None, *more: str
 ) -> Figures:
-    """One measurement of ``_rendering.py``, with the seconds that its process took."""
+    """One measurement of ``_rendering.py``, with what its process took."""
     options = ("--quality", quality, "--frames", str(frames), *more)
-    printed, seconds = run(sys.executable, str(CHILD), which, what, *options, cache=cache)
-    return {**json.loads(printed.splitlines()[-1]), "process_s": seconds}
+    printed, spent = run(sys.executable, str(CHILD), which, what, *options, cache=cache)
+    return {**json.loads(printed.splitlines()[-1]), "process_s": spent.wall, "cpu_s": spent.cpu}
 
 
 # -- the pieces --------------------------------------------------------------------------
@@ -68,7 +78,7 @@ def measure(
 def compositing(quality: str, frames: int) -> Figures:
     """64 changing tiles, without scene and encoder."""
     ours = measure("ours", "compositing", quality, 60)["seconds_a_frame"]
-    stock = measure("stock", "compositing", quality, min(frames, 5))["seconds_a_frame"]
+    stock = measure("stock", "compositing", quality, frames)["seconds_a_frame"]
     return {
         "compositing_ours_ms": round(ours * 1e3, 2),
         "compositing_stock_ms": round(stock * 1e3, 1),
@@ -94,7 +104,9 @@ def ffmpeg_seconds(raw: Path, quality: Any, frames: int, states: int) -> float:
         options = {**ENCODER, "c:v": "libx264", "pix_fmt": "yuv420p", "frames:v": count}
         # Filters in one thread as well: the same work for the same number of cores.
         target = ffmpeg.output(source, str(raw.with_suffix(".mp4")), **options)
-        return run(*target.global_args("-v", "error", "-y", "-filter_threads", "1").compile())[1]
+        return run(*target.global_args("-v", "error", "-y", "-filter_threads", "1").compile())[
+            1
+        ].wall
 
     start = min(encode(1) for _ in range(3))
     return encode(frames) - start
@@ -121,6 +133,7 @@ def grid(quality: str, frames: int, process_frames: int, folder: Path) -> Figure
         "grid_process_ours_s": round(short["process_s"], 2),
         "grid_process_stock_s": round(stock["process_s"], 2),
         "grid_process_ratio": round(stock["process_s"] / short["process_s"], 1),
+        "grid_process_cpu_ratio": round(stock["cpu_s"] / short["cpu_s"], 1),
         "grid_memory_MB": ours["peak_memory_MB"],
     }
 
@@ -132,6 +145,7 @@ def plain_scene(name: str, quality: str) -> Figures:
         f"{name}_ours_s": round(ours["process_s"], 2),
         f"{name}_stock_s": round(stock["process_s"], 2),
         f"{name}_ratio": round(stock["process_s"] / ours["process_s"], 2),
+        f"{name}_cpu_ratio": round(stock["cpu_s"] / ours["cpu_s"], 2),
         f"{name}_where_cpu_s": ours["where"],
     }
 
@@ -146,27 +160,30 @@ def lecture(quality: str, compare: bool, folder: Path) -> Figures:
     run(*render, "record", "introduction", "--quiet", cache=cold)
     shutil.copytree(cold / "recordings", stock_cache / "recordings")
     order = (*render, "lecture", "introduction", "--quality", quality, "--quiet", "--json")
-    printed, seconds = run(*order, "--output", str(video), cache=cold)
-    unchanged = min(run(*order, "--output", str(video), cache=cold)[1] for _ in range(3))
+    printed, spent = run(*order, "--output", str(video), cache=cold)
+    unchanged = min(run(*order, "--output", str(video), cache=cold)[1].wall for _ in range(3))
     plays = json.loads(printed)["seconds"]
     found = {
         "lecture_plays_s": round(plays, 1),
-        "lecture_cold_s": round(seconds, 1),
+        "lecture_cold_s": round(spent.wall, 1),
+        "lecture_cold_cpu_s": round(spent.cpu, 1),
         "lecture_unchanged_s": round(unchanged, 2),
-        "lecture_faster_than_it_plays": round(plays / seconds, 2),
+        "lecture_faster_than_it_plays": round(plays / spent.wall, 2),
     }
     if compare:
         names = ",".join(lecture_entry("introduction").scenes)
         stock = measure("stock", f"lecture:{names}", quality, 1, stock_cache)
         found["lecture_stock_s"] = round(stock["process_s"], 1)
-        found["lecture_ratio"] = round(stock["process_s"] / seconds, 2)
+        found["lecture_stock_cpu_s"] = round(stock["cpu_s"], 1)
+        found["lecture_ratio"] = round(stock["process_s"] / spent.wall, 2)
     return found
 
 
 def worker(quality: str, folder: Path) -> Figures:
     """The memory of one worker that draws the two long scenes, one after the other."""
-    scenes = "lecture:forward_process,reverse_process"
-    found = measure("ours", scenes, quality, 1, folder / "cold")
+    scenes, cache = "lecture:forward_process,reverse_process", folder / "worker"
+    run(sys.executable, str(RENDER), "record", "introduction", "--quiet", cache=cache)
+    found = measure("ours", scenes, quality, 1, cache)
     return {"worker_memory_MB": found["peak_memory_MB"], "worker_frames": found["frames"]}
 
 
@@ -178,8 +195,6 @@ def sameness(quality: str, folder: Path) -> Figures:
     videos = []
     for name, workers in (("one", 1), ("three", 3), ("three", 3)):
         cache = folder / name
-        if not cache.exists():
-            shutil.copytree(folder / "cold" / "recordings", cache / "recordings")
         for kept in (cache / "scenes").glob("*.mp4"):
             kept.unlink()  # what is kept of its animations must be enough
         command = (sys.executable, "-c", program, quality, str(workers))
@@ -263,7 +278,7 @@ def show(figures: Figures) -> None:
 @click.option("--quality", default="high", show_default=True, help="Of all but the lecture.")
 @click.option("--lecture-quality", default="medium", show_default=True)
 @click.option("--frames", default=300, show_default=True, help="Of the grid beside ffmpeg.")
-@click.option("--process-frames", default=60, show_default=True, help="Of the grid beside manim.")
+@click.option("--process-frames", default=300, show_default=True, help="Of the grid beside manim.")
 @click.option("--only", multiple=True, help="Names of measurements; all by default.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def main(
@@ -278,7 +293,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
         measurements: dict[str, Callable[[], Figures]] = {
-            "compositing": lambda: compositing(quality, process_frames),
+            "compositing": lambda: compositing(quality, min(process_frames, 5)),
             "grid": lambda: grid(quality, frames, process_frames, folder),
             "words": lambda: plain_scene("words", quality),
             "plot": lambda: plain_scene("plot", quality),

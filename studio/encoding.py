@@ -25,6 +25,7 @@ ENCODER = {
     "preset": "veryfast",
     "crf": "18",
     "tune": "animation",
+    "bf": "0",  # on noise B-frames cost time and save nothing
     "threads": "1",
     # swscale turns RGB into BT.601; unsaid, players take BT.709 for it at this size, and the
     # oranges shift.
