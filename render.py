@@ -20,7 +20,7 @@ import cloup
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
 from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES, check_seed
 from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
-from scenes.options import OPTION_NAMES, USUAL_GUIDANCE, SceneOptions
+from scenes.options import CUTS, OPTION_NAMES, USUAL_GUIDANCE, SceneOptions
 
 if TYPE_CHECKING:
     from diffusion_core.recipe import ReverseRecipe
@@ -76,6 +76,12 @@ LOOK = cloup.option_group(
     option("--theme", type=click.Choice(["dark", "light"]), default=USUAL.theme),
     option("--quality", type=click.Choice(QUALITY_NAMES), default="medium"),
     option("--voice", type=click.Choice(VOICE_NAMES), default="espeak"),
+    option(
+        "--cut",
+        type=click.Choice(CUTS),
+        default=USUAL.cut,
+        help="short: the essential beats of each scene, about half of its time.",
+    ),
 )
 STRICT = cloup.option(
     "--strict", is_flag=True, help="Fail where something overlaps, cannot be read or drags on."
@@ -315,7 +321,8 @@ def gif_command(
     from studio.production import loop
 
     scene_entry(name)
-    order = place_order(name, {**chosen, "quality": "medium", "voice": "silent"})
+    rest = {"cut": USUAL.cut, "quality": "medium", "voice": "silent"}
+    order = place_order(name, {**chosen, **rest})
     parts = {"recording": list(order.recipes()), "speaking": [name], "rendering": [name]}
     with display(parts, quiet=quiet) as shown:
         made = loop(order, beats, int(max_size * 1e6), shown)
@@ -341,7 +348,8 @@ def record_command(name: str, as_json: bool, quiet: bool, **chosen: Any) -> None
 
     if name not in LECTURES:
         scene_entry(name)
-    rest = {"theme": USUAL.theme, "quality": "medium", "voice": "silent", "output": None}
+    look = {"theme": USUAL.theme, "cut": USUAL.cut}
+    rest = {**look, "quality": "medium", "voice": "silent", "output": None}
     order = place_order(name, {**chosen, **rest})
     with display({"recording": list(order.recipes())}, quiet=quiet) as shown:
         recordings = record(order.recipes(), shown)
@@ -381,6 +389,12 @@ def record_command(name: str, as_json: bool, quiet: bool, **chosen: Any) -> None
     "How",
     cloup.option("--batch-size", type=int, default=128, show_default=True),
     cloup.option("--learning-rate", type=float, default=2e-3, show_default=True),
+    cloup.option(
+        "--restart",
+        type=int,
+        help="Begin the learning rate's schedule anew after so many epochs, with half the peak: "
+        "so a finished run is made longer.",
+    ),
     cloup.option("--timesteps", type=int, default=1000, show_default=True),
     SCHEDULE,
     cloup.option(

@@ -52,10 +52,12 @@ class Checkpoints:
         The run's folder; they lie in ``checkpoints/``.
     identity
         What the run is: one that is another is refused.
+    shorter
+        What a run is called that this one makes longer, where it does.
     """
 
-    def __init__(self, run: Path, identity: Facts) -> None:
-        self.run, self.identity = run, identity
+    def __init__(self, run: Path, identity: Facts, shorter: Facts | None = None) -> None:
+        self.run, self.identity, self.shorter = run, identity, shorter
         self.folder = run / "checkpoints"
 
     def paths(self) -> list[Path]:
@@ -98,7 +100,9 @@ class Checkpoints:
         return None
 
     def _check_identity(self, found: Facts) -> None:
-        if canonical_json(found) == canonical_json(self.identity):
+        if canonical_json(found) in map(
+            canonical_json, filter(None, (self.identity, self.shorter))
+        ):
             return
         different = [
             f"{part}.{key} = {_brief(found.get(part, {}).get(key))} there, {_brief(value)} now"

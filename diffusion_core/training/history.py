@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from diffusion_core.errors import DamagedFile
-from diffusion_core.files import Arrays, Facts, read_arrays, write_arrays
+from diffusion_core.files import Arrays, Facts
 from diffusion_core.grids import to_pixels
-
-HISTORY_KIND = "diffusion-lectures training history 1"
+from diffusion_core.history import History
 
 
 def is_stage(step: int) -> bool:
@@ -21,63 +17,6 @@ def is_stage(step: int) -> bool:
     if step < 1:
         return step == 0
     return str(step).rstrip("0") in ("1", "2", "5")
-
-
-@dataclass(frozen=True)
-class History:
-    """The stages of a run, S of them.
-
-    Parameters
-    ----------
-    steps, seen, seconds
-        (S,), when: steps done, pictures seen, seconds trained.
-    samples
-        (S, P, C, H, W), uint8: what the averaged network then made of the same
-        noise and the same words.
-    losses
-        (N,), float32, of every step.
-    facts
-        ``seeds`` and ``prompts`` of the P samples, the sampler, its steps and
-        guidance, and what was trained on what.
-    """
-
-    steps: NDArray[np.int64]
-    seen: NDArray[np.int64]
-    seconds: NDArray[np.float64]
-    samples: NDArray[np.uint8]
-    losses: NDArray[np.float32]
-    facts: Facts
-
-    def to_arrays(self) -> Arrays:
-        """All but the facts, by name."""
-        return {
-            "steps": self.steps,
-            "seen": self.seen,
-            "seconds": self.seconds,
-            "samples": self.samples,
-            "losses": self.losses,
-        }
-
-    def save(self, path: Path) -> str:
-        """Write it whole; return the digest."""
-        return write_arrays(path, self.to_arrays(), self.facts, kind=HISTORY_KIND)
-
-
-def load_history(path: Path) -> History:
-    """Read what ``History.save`` wrote.
-
-    Raises
-    ------
-    DamagedFile
-        When the content is not what was written.
-    LectureError
-        When the file is absent or cannot be read.
-    """
-    arrays, facts, _ = read_arrays(path, kind=HISTORY_KIND)
-    try:
-        return History(**arrays, facts=facts)
-    except TypeError as error:
-        raise DamagedFile(f"{path} does not hold the history of a training: {error}") from error
 
 
 class Stages:

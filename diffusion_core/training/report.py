@@ -120,6 +120,8 @@ def model_card(model: TrainedModel, sheet: SampleSheet) -> str:
         "--schedule": "schedule",
         "--seed": "seed",
     }
+    if training["restart"] is not None:
+        flags["--restart"] = "restart"
     options = " ".join(f"{flag} {training[key]}" for flag, key in flags.items())
     name = data["name"].partition("/")[0]
     reads = model.vocabulary is not None

@@ -147,7 +147,7 @@ class TrainingRun:
         self.step = 0
         self.seconds = 0.0
         self.losses: list[float] = []
-        self.checkpoints = Checkpoints(output, self.identity)
+        self.checkpoints = Checkpoints(output, self.identity, self._shorter())
         self._resume()
         self.trained = self.processes.share(self.network)
 
@@ -287,6 +287,12 @@ class TrainingRun:
         facts |= {"seconds": self.seconds, "steps": self.steps if self.planned else None}
         return self.checkpoints.write(self.step, arrays, facts)
 
+    def _shorter(self) -> Facts | None:
+        """The run that ended where this one restarts: it may be gone on with."""
+        if self.settings.restart is None:
+            return None
+        return {**self.identity, "settings": asdict(self.settings.until_restart())}
+
     def _resume(self) -> None:
         found = self.checkpoints.newest()
         if found is None:
@@ -302,7 +308,7 @@ class TrainingRun:
         self.stages.restore(part("stages."))
         self.losses = arrays["losses"].tolist()
         self.step, self.seconds = facts["step"], facts["seconds"]
-        if facts["steps"] is not None:
+        if not self.planned and facts["steps"] is not None:
             self.steps, self.planned = facts["steps"], True
 
     def _write_losses(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -31,6 +31,10 @@ class TrainingSettings:
     learning_rate
         Peak of the schedule: linear warm-up over ``warmup`` steps, then half a
         cosine down to 1 %, or level where not ``decay``; in (0, 1].
+    restart
+        Begin that schedule anew after so many epochs, with half the peak: how a
+        finished run is made longer (Loshchilov and Hutter 2017, arXiv:1608.03983);
+        1 … ``epochs`` − 1.
     weight_decay
         Of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
     ema
@@ -58,6 +62,7 @@ class TrainingSettings:
     learning_rate: float = 2e-3
     warmup: int = 500
     decay: bool = True
+    restart: int | None = None
     weight_decay: float = 0.01
     ema: float = 0.999
     prediction: Prediction = "v"
@@ -79,6 +84,8 @@ class TrainingSettings:
             raise UsageError(f"learning_rate = {self.learning_rate} is outside (0, 1]")
         if self.minutes is not None:
             check_range("minutes", self.minutes, 0.01, 100_000)
+        if self.restart is not None:
+            self._check_restart(self.restart)
         check_range("ema", self.ema, 0, 0.999999)
         check_range("drop_captions", self.drop_captions, 0, 1)
         check_name("prediction", self.prediction, PREDICTIONS[:3])
@@ -86,16 +93,37 @@ class TrainingSettings:
         check_name("schedule", self.schedule, VP_SCHEDULES)
         make_schedule(self.schedule, self.timesteps)
 
+    def until_restart(self) -> TrainingSettings:
+        """The run that ends where this one restarts."""
+        return self if self.restart is None else replace(self, epochs=self.restart, restart=None)
+
+    def _check_restart(self, restart: int) -> None:
+        if self.minutes is not None:
+            raise UsageError(f"restart = {restart} counts epochs; give epochs instead of minutes")
+        if not 1 <= restart < self.epochs:
+            raise UsageError(
+                f"restart = {restart} must leave epochs on both sides: 1 … {self.epochs - 1}"
+            )
+
 
 def learning_rate_at(step: int, steps: int, settings: TrainingSettings) -> float:
-    """Linear warm-up to the peak, then half a cosine down to 1 % of it."""
+    """Linear warm-up to the peak, then half a cosine down to 1 % of it; again after a restart."""
+    if settings.restart is None:
+        return _one_cycle(step, steps, settings.learning_rate, settings)
+    turn = steps * settings.restart // settings.epochs
+    if step < turn:
+        return _one_cycle(step, turn, settings.learning_rate, settings)
+    return _one_cycle(step - turn, steps - turn, settings.learning_rate / 2, settings)
+
+
+def _one_cycle(step: int, steps: int, peak: float, settings: TrainingSettings) -> float:
     warmup = min(settings.warmup, max(1, steps // 10))
     if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
+        return peak * (step + 1) / warmup
     if not settings.decay:
-        return settings.learning_rate
+        return peak
     done = (step - warmup) / max(1, steps - warmup)
-    return settings.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def best_device() -> torch.device:

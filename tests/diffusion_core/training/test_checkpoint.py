@@ -113,6 +113,18 @@ class TestResuming:
         assert f"delete {tmp_path / 'checkpoints'} to train from the start" in message
         assert checkpoints(tmp_path) == ["step-000005.safetensors", "step-000010.safetensors"]
 
+    def test_a_finished_run_is_made_longer(
+        self, tmp_path: Path, whole: tuple[Path, TrainingRun], no_pictures: None
+    ) -> None:
+        train(tmp_path)
+        longer = start(tmp_path, replace(SETTINGS, epochs=6, restart=4))
+        assert (longer.step, longer.steps) == (STEPS, 30)
+        go_on(longer)
+        at_once = go_on(start(tmp_path / "at once", replace(SETTINGS, epochs=6, restart=4)))
+        assert longer.losses == at_once.losses
+        assert longer.losses[:STEPS] == whole[1].losses
+        assert weights_digest(tmp_path) == weights_digest(tmp_path / "at once")
+
     @pytest.mark.parametrize(
         ("other", "says"),
         [

@@ -11,10 +11,11 @@ from diffusion_core.checkpoints import load_weights
 from diffusion_core.errors import DamagedFile, LectureError
 from diffusion_core.files import read_arrays, write_arrays
 from diffusion_core.grids import to_pixels
+from diffusion_core.history import HISTORY_KIND, History
 from diffusion_core.seeds import SampleNoise
 from diffusion_core.timesteps import sampling_times
 from diffusion_core.training import TrainingRun, load_history
-from diffusion_core.training.history import HISTORY_KIND, History, is_stage
+from diffusion_core.training.history import is_stage
 from tests.diffusion_core.fakes import TEXTS
 from tests.diffusion_core.training.small_runs import (
     SETTINGS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,14 @@ class TestLearningRate:
         assert np.argmax(rates) in (1, 2)
         assert learning_rate_at(0, 1, self.settings) == 1e-3
 
+    def test_a_restart_begins_anew_with_half_the_peak(self) -> None:
+        longer = replace(self.settings, epochs=60, restart=40)
+        rates = [learning_rate_at(i, 3000, longer) for i in range(3000)]
+        shorter = longer.until_restart()
+        assert rates[:2000] == [learning_rate_at(i, 2000, shorter) for i in range(2000)]
+        again = replace(shorter, epochs=20, learning_rate=5e-4)
+        assert rates[2000:] == [learning_rate_at(i, 1000, again) for i in range(1000)]
+
     def test_the_optimizer_uses_it(self, tmp_path: Path, no_pictures: None) -> None:
         used = [progress.learning_rate for progress in start(tmp_path).run()]
         assert used == [learning_rate_at(i, STEPS, SETTINGS) for i in range(STEPS)]
@@ -54,6 +63,8 @@ class TestLearningRate:
         ("batch_size", 0, "batch_size = 0 is outside 1 … 65536"),
         ("batch_size", 65_537, "batch_size = 65537 is outside"),
         ("batch_size", 8.0, "batch_size = 8.0 must be a whole number"),
+        ("restart", 0, "restart = 0 must leave epochs on both sides: 1 … 19"),
+        ("restart", 20, "restart = 20 must leave"),
         ("sample_every", -1, "sample_every = -1 must be"),
         ("checkpoint_every", 0, "checkpoint_every = 0 must be"),
         ("learning_rate", 0, "learning_rate = 0 is outside (0, 1]"),
