@@ -18,7 +18,7 @@ import click
 import cloup
 
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
-from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES, check_seed
+from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, SPACINGS, VP_SCHEDULES, check_seed
 from scenes.catalog import LECTURES, SCENES, lecture_entry, scene_entry
 from scenes.options import CUTS, OPTION_NAMES, USUAL_GUIDANCE, SceneOptions
 
@@ -529,14 +529,19 @@ def sample_command(
 
 
 def ways(context: click.Context, parameter: click.Parameter, value: str) -> Any:
-    """SAMPLER:STEPS, several with commas between."""
-    found = [part.strip().partition(":") for part in value.split(",")]
-    if not all(name in SAMPLERS and steps.isdigit() for name, _, steps in found):
-        raise click.BadParameter(
-            f"{value!r} is not SAMPLER:STEPS,…, for example ddim:20,dpmpp:20; "
-            f"samplers: {', '.join(SAMPLERS)}"
-        )
-    return [(name, int(steps)) for name, _, steps in found]
+    """SAMPLER:STEPS[:SPACING], several with commas between."""
+    found = []
+    for part in value.split(","):
+        name, _, rest = part.strip().partition(":")
+        steps, _, spacing = rest.partition(":")
+        if name not in SAMPLERS or not steps.isdigit() or spacing not in ("", *SPACINGS):
+            raise click.BadParameter(
+                f"{part.strip()!r} is not SAMPLER:STEPS or SAMPLER:STEPS:SPACING, for example "
+                f"ddim:20,dpmpp:20:linspace; samplers: {', '.join(SAMPLERS)}; "
+                f"spacings: {', '.join(SPACINGS)}"
+            )
+        found.append((name, int(steps), spacing or "trailing"))
+    return found
 
 
 def numbers(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
@@ -556,7 +561,7 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
     callback=ways,
     default="ddim:10,ddim:20,dpmpp:10,dpmpp:20,heun:10",
     show_default=True,
-    help="SAMPLER:STEPS, a row each.",
+    help="SAMPLER:STEPS[:SPACING], a row each.",
 )
 @cloup.option(
     "--guidance", callback=numbers, help="Scales at which prompts are tried; 1,2 by default."
@@ -570,7 +575,7 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
 @QUIET
 def evaluate_command(
     count: int,
-    samplers: list[tuple[str, int]],
+    samplers: list[tuple[str, int, str]],
     guidance: list[float] | None,
     seed: int,
     schedule: str,
@@ -594,7 +599,7 @@ def evaluate_command(
     with counted("evaluating", quiet=quiet) as told:
         found = evaluate(
             str(checkpoint) if checkpoint else model,
-            ways=[Way(name, steps) for name, steps in samplers],
+            ways=[Way(*way) for way in samplers],
             guidance=guidance,
             n=count,
             seed=seed,

@@ -13,7 +13,7 @@ from diffusion_core.checkpoints import TrainedModel
 from diffusion_core.denoiser import Denoiser, NetworkDenoiser
 from diffusion_core.grids import to_pixels
 from diffusion_core.guidance import GuidedDenoiser
-from diffusion_core.recipe import SAMPLERS, check_name, check_whole
+from diffusion_core.recipe import SAMPLERS, SPACINGS, check_name, check_whole
 from diffusion_core.reverse import reverse_process
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import make_schedule
@@ -31,14 +31,16 @@ AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A sampler and its number of steps, 1 and up."""
+    """A sampler, its number of steps, 1 and up, and where in time they lie."""
 
     sampler: str = "ddim"
     steps: int = 20
+    spacing: str = "trailing"
 
     def __post_init__(self) -> None:
         check_name("sampler", self.sampler, SAMPLERS)
         check_whole("steps", self.steps, 1, 100_000)
+        check_name("spacing", self.spacing, SPACINGS)
 
 
 class _Elsewhere(nn.Module):
@@ -82,7 +84,7 @@ class Drawer:
         UsageError
             When the schedule has fewer levels than the way has steps.
         """
-        sampling_times(self.schedule, way.steps)
+        sampling_times(self.schedule, way.steps, way.spacing)
         return way.steps * math.ceil(n / CHUNK)
 
     def draw(
@@ -99,7 +101,7 @@ class Drawer:
         Parameters
         ----------
         way
-            Sampler and steps.
+            Sampler, steps and their spacing.
         seeds
             Of the samples' noise.
         text
@@ -114,7 +116,7 @@ class Drawer:
         LectureError
             When the network's output is not finite.
         """
-        times = sampling_times(self.schedule, way.steps)
+        times = sampling_times(self.schedule, way.steps, way.spacing)
         sampler = make_sampler(way.sampler, self.schedule)
         drawn, nfe = [], 0
         for begin in range(0, len(seeds), CHUNK):

@@ -51,7 +51,7 @@ class Row:
 
     Parameters
     ----------
-    sampler, steps, guidance
+    sampler, steps, spacing, guidance
         The way; guidance is None where there were no prompts.
     nfe
         Evaluations of the network a sample: "heun" asks twice a step but in the
@@ -64,6 +64,7 @@ class Row:
 
     sampler: str
     steps: int
+    spacing: str
     guidance: float | None
     nfe: int
     fid: float
@@ -123,20 +124,22 @@ class Evaluation:
         asked = [row for row in self.rows if row.adherence is not None]
         lines += ["", "unprompted", f"{_HEAD}{'FID':>9}{'diversity':>11}", *map(_line, free)]
         if asked and self.real is not None:
-            real = f"{'real pictures':<28}{'':>9}{_adherence(self.real)}"
+            real = f"{'real pictures':<38}{'':>9}{_adherence(self.real)}"
             names = ("accuracy", "diversity", "thickness", "slant")
             head = f"{_HEAD}{'FID':>9}{''.join(f'{name:>11}' for name in names)}"
             lines += ["", "prompted; diversity within prompts", head, *map(_line, asked), real]
         return "\n".join(lines)
 
 
-_HEAD = f"{'sampler':<9}{'steps':>6}{'guidance':>9}{'NFE':>4}"
+_HEAD = f"{'sampler':<9}{'steps':>6} {'spacing':<9}{'guidance':>9}{'NFE':>4}"
 
 
 def _line(row: Row) -> str:
     guidance = "" if row.guidance is None else f"{row.guidance:g}"
-    way = f"{row.sampler:<9}{row.steps:>6}{guidance:>9}{row.nfe:>4}{row.fid:>9.2f}"
-    return way + (_adherence(row.adherence) if row.adherence else f"{row.diversity:>11.1%}")
+    way = f"{row.sampler:<9}{row.steps:>6} {row.spacing:<9}{guidance:>9}{row.nfe:>4}"
+    return f"{way}{row.fid:>9.2f}" + (
+        _adherence(row.adherence) if row.adherence else f"{row.diversity:>11.1%}"
+    )
 
 
 def _adherence(found: Adherence) -> str:
@@ -238,6 +241,7 @@ def evaluate(
         return Row(
             way.sampler,
             way.steps,
+            way.spacing,
             g,
             nfe,
             metrics.fid(features, reference),

@@ -112,6 +112,8 @@ def test_ways_that_there_are_not_are_refused(plain: Path) -> None:
         Way("dim", 3)
     with pytest.raises(UsageError, match="steps = 0 is outside 1"):
         Way("ddim", 0)
+    with pytest.raises(UsageError, match="spacing 'even' is unknown"):
+        Way("ddim", 3, "even")
     with pytest.raises(UsageError, match=r"steps = 1001 is outside 1 … 1000"):
         Drawer(load_model(str(plain)), CPU).steps(Way("ddim", 1001), 1)
 

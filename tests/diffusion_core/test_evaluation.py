@@ -24,7 +24,7 @@ from tests.diffusion_core.experiment_cases import labelled_digits
 
 CPU = torch.device("cpu")
 JUDGE = load_judge()
-WAYS = (Way("ddim", 2), Way("heun", 3))
+WAYS = (Way("ddim", 2), Way("heun", 3, "linspace"))
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,9 @@ def found(folder: Path, model: str) -> tuple[Evaluation, list[tuple[int, int]]]:
 
 def test_without_words_each_way_has_a_row(places: Path) -> None:
     evaluation, told = found(places, "plain")
-    assert [(row.sampler, row.steps, row.nfe) for row in evaluation.rows] == [
-        ("ddim", 2, 2),
-        ("heun", 3, 4),
+    assert [(row.sampler, row.steps, row.spacing, row.nfe) for row in evaluation.rows] == [
+        ("ddim", 2, "trailing", 2),
+        ("heun", 3, "linspace", 4),
     ]
     assert all(row.guidance is None and row.adherence is None for row in evaluation.rows)
     assert evaluation.real is None
