@@ -23,8 +23,8 @@ $(STAMP): pyproject.toml constraints.txt tools/setup.sh $(if $(SOUND),,unsound)
 lecture: setup ## render the introduction, narrated and with chapters
 	$(BIN)/python render.py lecture introduction
 
-test: lint ## lint, then run the tests
-	$(BIN)/pytest
+test: lint ## lint, then run the tests, on all cores
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check
