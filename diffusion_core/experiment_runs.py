@@ -10,16 +10,20 @@ from torch import Tensor
 
 from diffusion_core import experiments
 from diffusion_core.bundle import Bundle
+from diffusion_core.captions import facts_of
 from diffusion_core.checkpoints import TrainedModel, load_model
 from diffusion_core.classifier import load_judge
 from diffusion_core.datasets import load_dataset, to_unit
 from diffusion_core.denoiser import Denoiser, NetworkDenoiser
+from diffusion_core.errors import UsageError
 from diffusion_core.experiments import Branch, Patch, ReverseProcess, Runs
 from diffusion_core.experiments.brush import brushed
 from diffusion_core.experiments.paths import saying
 from diffusion_core.experiments.process import start_noise
 from diffusion_core.files import Facts
 from diffusion_core.gaussians import ExactDenoiser
+from diffusion_core.history import history_path, load_history
+from diffusion_core.latent.running import latent_runs
 from diffusion_core.pictures import load_picture
 from diffusion_core.point_network import PointTraining, train_point_network
 from diffusion_core.points import as_mixture, point_set, ring
@@ -28,13 +32,16 @@ from diffusion_core.recipe import (
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
+    InsideRecipe,
     InterpolationRecipe,
+    LatentRecipe,
     MistakesRecipe,
     RaceRecipe,
     RoutesRecipe,
     ScoreFieldRecipe,
     SensitivityRecipe,
     SimilarNoiseRecipe,
+    TrainingRecipe,
     UTurnRecipe,
     describe,
 )
@@ -43,8 +50,9 @@ from diffusion_core.recipes.sampling import Asking, FromPicture, Sampling
 from diffusion_core.recording import Policy, Report, silent
 from diffusion_core.reverse import sample
 from diffusion_core.runs import equal_weights_time, kept_times
-from diffusion_core.samplers import DDIM, make_sampler
+from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import Schedule, make_schedule
+from diffusion_core.text import words_as_numbers
 from diffusion_core.timesteps import sampling_times
 
 HALF = Policy(half=("x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise"))
@@ -117,14 +125,23 @@ def _patch(numbers: tuple[int, ...]) -> Patch:
     return Patch(*numbers)
 
 
-def _classes(pictures: Mapping[str, Tensor], model: TrainedModel) -> dict[str, list[int]]:
-    """What the judge reads in pictures of digits, by name; nothing for other models."""
+def _classes(pictures: Mapping[str, Tensor], learnt: Facts) -> dict[str, list[int]]:
+    """What the judge reads in pictures of digits, by name; nothing of what else was learnt."""
     judge = load_judge()
     knows = judge.facts["training"]["data"].partition("/")[0]
-    if model.facts["data"].get("name", "").partition("/")[0] != knows:
+    if learnt.get("name", "").partition("/")[0] != knows:
         return {}
     with torch.no_grad():
         return {name: judge.network(x).argmax(1).tolist() for name, x in pictures.items()}
+
+
+def _read(runs: Runs, learnt: Facts) -> Runs:
+    """The runs, each with "final_class" where the judge can read their finished pictures."""
+    ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
+    read = _classes(ends, learnt)
+    return {
+        name: saying(run, final_class=read[name]) if read else run for name, run in runs.items()
+    }
 
 
 def _bundle(recipe: ExperimentRecipe, runs: Runs) -> Bundle:
@@ -177,7 +194,7 @@ def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
     model, schedule = load_model(recipe.model), _schedule(recipe)
     reference = ReverseProcess(
         model.denoiser(schedule, recipe.prompt, recipe.guidance),
-        DDIM(schedule),
+        make_sampler(recipe.reference_sampler, schedule),
         schedule,
         sampling_times(schedule, recipe.reference_steps, recipe.spacing),
         policy=HALF,
@@ -191,6 +208,7 @@ def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
         recipe.seeds,
         model.shape,
         nfe=recipe.nfe,
+        also=recipe.also,
         spacing=recipe.spacing,
     )
     return _bundle(recipe, runs)
@@ -218,7 +236,11 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
     for seed in recipe.reseeds:
         branches[f"seed {seed}"] = Branch(seeds=seeds_from(seed, recipe.samples))
     t = process.times[recipe.after]
-    return _bundle(recipe, experiments.forks(process, recipe.seeds, model.shape, t, branches))
+    runs = experiments.forks(process, recipe.seeds, model.shape, t, branches)
+    facts: Facts = {"recipe": describe(recipe)}
+    if recipe.words and model.vocabulary is not None:
+        facts["words"] = words_as_numbers(recipe.asked(), model.vocabulary)
+    return Bundle(_read(runs, model.facts["data"]), facts)
 
 
 # -- from a picture on ------------------------------------------------------------
@@ -236,7 +258,7 @@ def _u_turn(recipe: UTurnRecipe, report: Report = silent) -> Bundle:
     else:
         runs = experiments.u_turn(process, x_0, turns, seeds, shared=shared)
     ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
-    read = _classes(ends | {"forward": x_0}, model)
+    read = _classes(ends | {"forward": x_0}, model.facts["data"])
     for name, classes in read.items():
         what = {"class": classes[0]} if name == "forward" else {"final_class": classes}
         runs[name] = saying(runs[name], **what)
@@ -249,10 +271,15 @@ def _brush(recipe: BrushRecipe, report: Report = silent) -> Bundle:
     process = _process(recipe, model, report)
     x_0 = _picture(recipe, model, process)
     mask = brushed(recipe.path, recipe.radius, *x_0.shape[2:])
-    return _bundle(
-        recipe,
-        experiments.noise_brush(process, x_0, mask, recipe.t, recipe.seeds, outside=recipe.outside),
+    runs = experiments.noise_brush(
+        process, x_0, mask, recipe.t, recipe.seeds, outside=recipe.outside
     )
+    end = torch.from_numpy(runs["removed"].states[-1])
+    read = _classes({"painted": x_0, "removed": end}, model.facts["data"])
+    if read:
+        runs["painted"] = saying(runs["painted"], **{"class": read["painted"][0]})
+        runs["removed"] = saying(runs["removed"], final_class=read["removed"])
+    return _bundle(recipe, runs)
 
 
 @run_experiment.register
@@ -289,6 +316,36 @@ def _mistakes(recipe: MistakesRecipe, report: Report = silent) -> Bundle:
     return _bundle(recipe, runs)
 
 
+@run_experiment.register
+def _inside(recipe: InsideRecipe, report: Report = silent) -> Bundle:
+    model = load_model(recipe.model)
+    process = _process(recipe, model, report)
+    x_0 = sample(process.denoiser, process.sampler, process.times, recipe.seeds, model.shape).clamp(
+        -1, 1
+    )
+
+    def asked(prompt: str) -> NetworkDenoiser:
+        # Not clipped: what is measured is the network's own answer.
+        text = model.text(prompt)
+        return NetworkDenoiser(
+            model.network, process.schedule, model.prediction, text=text, clip=False
+        )
+
+    levels = process.schedule.alpha_bar(torch.arange(recipe.T))
+    first = {int((levels > share).sum()) for share in recipe.alpha_bars}
+    runs = experiments.inside_unet(
+        asked(recipe.prompt),
+        x_0,
+        sorted(min(t, recipe.T - 1) for t in first),
+        recipe.new_seeds,
+        other=None if recipe.other == recipe.prompt else asked(recipe.other),
+        channels=recipe.channels,
+        report=report,
+        facts=_facts(model),
+    )
+    return _bundle(recipe, runs)
+
+
 # -- in the plane -----------------------------------------------------------------
 
 
@@ -318,4 +375,42 @@ def _score_field(recipe: ScoreFieldRecipe, report: Report = silent) -> Bundle:
         side=recipe.side,
         reach=recipe.reach,
     )
+    if recipe.density_side:
+        runs["density"] = experiments.density(
+            mixture, schedule, recipe.times, side=recipe.density_side, reach=recipe.reach
+        )
     return _bundle(recipe, runs)
+
+
+# -- of a training that was run before ----------------------------------------------
+
+
+@run_experiment.register
+def _training(recipe: TrainingRecipe, report: Report = silent) -> Bundle:
+    history = load_history(history_path(recipe.model))
+    runs = _read(experiments.learning(history), history.facts["data"])
+    prompts = history.facts["samples"]["prompts"]
+    facts = {
+        "recipe": describe(recipe),
+        **history.facts,
+        "digits": [_digit_in(prompt) for prompt in prompts],
+        "loss": experiments.loss_curve(history.losses, recipe.points),
+    }
+    return Bundle(runs, facts)
+
+
+def _digit_in(prompt: str) -> int | None:
+    """The digit that a prompt asks for; None where it names none."""
+    try:
+        return facts_of(prompt).digit if prompt else None
+    except UsageError:
+        return None  # words of other pictures
+
+
+# -- among latents ----------------------------------------------------------------
+
+
+@run_experiment.register
+def _latent(recipe: LatentRecipe, report: Report = silent) -> Bundle:
+    runs, costs = latent_runs(recipe, HALF, report)
+    return Bundle(runs, {"recipe": describe(recipe), "costs": costs})

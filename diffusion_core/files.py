@@ -207,6 +207,23 @@ def kind_of(path: Path) -> str | None:
     return _metadata(path, _header(path)[0]).get("kind")
 
 
+def read_facts(path: Path) -> Facts:
+    """The facts beside the arrays, without these, and without asking whether they are whole.
+
+    Raises
+    ------
+    DamagedFile
+        When the header cannot be read or holds no facts.
+    LectureError
+        When the file is absent or cannot be read.
+    """
+    try:
+        facts: Facts = json.loads(_metadata(path, _header(path)[0])["facts"])
+    except (KeyError, ValueError) as error:
+        raise DamagedFile(f"{path} is damaged: its header cannot be read ({error})") from error
+    return facts
+
+
 def read_digest(path: Path) -> str:
     """The digest that a file written by ``write_arrays`` claims, without its arrays.
 

@@ -1,10 +1,11 @@
-"""The models that ship: names, files and digests; no torch at import."""
+"""The models that ship: names, files, digests, and whether they read; no torch at import."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from diffusion_core.errors import UsageError
+from diffusion_core.files import read_facts
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 DEFAULT_MODEL = "mnist"
@@ -42,3 +43,19 @@ def weights_path(name: str) -> Path:
             "or give the path of a .safetensors file or of a training run's folder"
         )
     return Path(name)
+
+
+def reads_words(name: str) -> bool:
+    """Whether the model ``name`` was taught to read prompts.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none, as ``weights_path`` does.
+    DamagedFile, LectureError
+        When the head of its file cannot be read.
+    """
+    facts = read_facts(weights_path(name))
+    # In a training's checkpoint the network is a part of what identifies the run.
+    network = facts.get("network") or facts.get("identity", {}).get("network", {})
+    return bool(network.get("text"))

@@ -24,6 +24,8 @@ from diffusion_core.recipes.checks import (
     check_whole,
 )
 from diffusion_core.recipes.forward import RoutesRecipe
+from diffusion_core.recipes.inside import InsideRecipe
+from diffusion_core.recipes.latent import LatentRecipe
 from diffusion_core.recipes.noises import (
     ForksRecipe,
     InterpolationRecipe,
@@ -39,6 +41,7 @@ from diffusion_core.recipes.pictures import (
 )
 from diffusion_core.recipes.plane import ScoreFieldRecipe
 from diffusion_core.recipes.single import ForwardRecipe, ReverseRecipe
+from diffusion_core.recipes.training import TrainingRecipe
 from diffusion_core.trajectory import FORMAT
 
 __all__ = [
@@ -52,7 +55,9 @@ __all__ = [
     "ForksRecipe",
     "ForwardRecipe",
     "InpaintingRecipe",
+    "InsideRecipe",
     "InterpolationRecipe",
+    "LatentRecipe",
     "MistakesRecipe",
     "RaceRecipe",
     "Recipe",
@@ -62,6 +67,7 @@ __all__ = [
     "SensitivityRecipe",
     "SimilarNoiseRecipe",
     "SingleRecipe",
+    "TrainingRecipe",
     "UTurnRecipe",
     "check_name",
     "check_range",
@@ -86,7 +92,10 @@ ExperimentRecipe = (
     | ForksRecipe
     | BrushRecipe
     | MistakesRecipe
+    | InsideRecipe
     | ScoreFieldRecipe
+    | TrainingRecipe
+    | LatentRecipe
 )
 """Recipes of several runs that belong together; the recording is a ``Bundle``."""
 

@@ -18,8 +18,9 @@ import numpy as np
 from diffusion_core.encoder import EMBEDDING, check_text, encode, shown
 from diffusion_core.encoder_files import ENCODER
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
+from diffusion_core.files import Facts
 
-__all__ = ["EMBEDDING", "Vocabulary", "embed", "encode", "vocabulary_of"]
+__all__ = ["EMBEDDING", "Vocabulary", "embed", "encode", "vocabulary_of", "words_as_numbers"]
 
 NEAREST = 3
 """Taught captions that are named where a prompt cannot be read."""
@@ -71,6 +72,12 @@ class Vocabulary:
         """
         row = self._rows.get(_key(prompt))
         return None if row is None else self.embeddings[row]
+
+    def cosines(self, embedding: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """The cosine of the angle between ``embedding`` and that of each caption, (N,) float64."""
+        taught, given = self.embeddings.astype(np.float64), embedding.astype(np.float64)
+        lengths = np.linalg.norm(taught, axis=1) * np.linalg.norm(given)
+        return np.asarray(taught @ given / lengths)
 
     def nearest(self, prompt: str) -> list[str]:
         """The captions that are spelt most like ``prompt``, the best first."""
@@ -140,6 +147,41 @@ def embed(prompt: str, vocabulary: Vocabulary) -> np.ndarray[Any, Any]:
         return encode([key])[0].astype(np.float16)
     except MissingRequirement as error:
         raise MissingRequirement(f"{_unknown(prompt, vocabulary)}; {error}") from error
+
+
+def words_as_numbers(prompts: Iterable[str], vocabulary: Vocabulary) -> Facts:
+    """What prompts are to a network, and what the captions that it was taught are to the first.
+
+    Parameters
+    ----------
+    prompts
+        At least one that is not empty; those that are empty are passed over.
+    vocabulary
+        What the network was taught, with at least one caption besides the first prompt.
+
+    Returns
+    -------
+    dict
+        "taught", how many captions; "nearest" and "farthest", the captions whose
+        embeddings have the largest and the smallest cosine with that of the first
+        prompt, itself left out; "embeddings", from each prompt and from these two
+        to 384 numbers, JSON-ready, the same when they are made float16 again.
+
+    Raises
+    ------
+    UsageError, MissingRequirement, LectureError, DamagedFile
+        As ``embed`` does.
+    """
+    given = {prompt: embed(prompt, vocabulary) for prompt in prompts if prompt}
+    first = next(iter(given))
+    cosines = vocabulary.cosines(given[first])
+    others = [row for row, text in enumerate(vocabulary.texts) if text != _key(first)]
+    by_cosine = sorted(others, key=lambda row: cosines[row])
+    found = {"nearest": vocabulary.texts[by_cosine[-1]], "farthest": vocabulary.texts[by_cosine[0]]}
+    given |= {text: embed(text, vocabulary) for text in found.values()}
+    # The shortest decimals that are read back as the same float16.
+    embeddings = {text: [float(str(x)) for x in values] for text, values in given.items()}
+    return {"taught": len(vocabulary.texts), **found, "embeddings": embeddings}
 
 
 def _unknown(prompt: str, vocabulary: Vocabulary) -> str:

@@ -9,12 +9,15 @@ after the other with both threads in each.
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+Network = Callable[..., Tensor]
+"""A module, or a function that asks one."""
 
 
 def _alone() -> None:
@@ -30,11 +33,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 @torch.no_grad()
-def _evaluate(network: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+def _evaluate(network: Network, inputs: Sequence[Tensor]) -> Tensor:
     return network(*inputs)
 
 
-def evaluate_all(network: nn.Module, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+def evaluate_all(network: Network, parts: Sequence[Sequence[Tensor]]) -> list[Tensor]:
     """The network's output for each of ``parts``, in their order.
 
     On a CPU each part is computed in one thread, as many at a time as torch

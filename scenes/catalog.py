@@ -4,33 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeVar
 
 from diffusion_core.errors import UsageError
-from diffusion_core.recipe import (
-    SEED_LIMIT,
-    ForksRecipe,
-    ForwardRecipe,
-    InterpolationRecipe,
-    Recipe,
-    ReverseRecipe,
-    RoutesRecipe,
-    SimilarNoiseRecipe,
-    UTurnRecipe,
-)
+from scenes import recipes
 from scenes.options import LOOK, SceneOptions
+from scenes.recipes import Recipes
 
-Recipes = Mapping[str, Recipe]
 Entry = TypeVar("Entry")
-GALLERY = 24
-"""Samples that are drawn at once where a scene shows many."""
-USUAL_PROMPT = "a seven"
-"""What is asked for where a scene needs a prompt and none was chosen."""
-GUIDED = 16
-"""Samples at each guidance scale of a row of scales."""
-RERUNS = 5
-"""Runs of each rule from one starting noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +46,14 @@ class SceneEntry:
     loop: tuple[int, int] = (1, 1)
     card: bool = False
 
+    def taken(self, options: SceneOptions) -> SceneOptions:
+        """The options as this scene takes them; what it has no use for is as usual."""
+        return SceneOptions(**{name: getattr(options, name) for name in self.accepts})
+
+    def runs(self, options: SceneOptions) -> Recipes:
+        """What is run for this scene when it, or a lecture with it, is asked for so."""
+        return self.recipes(self.taken(options))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LectureEntry:
@@ -80,131 +70,33 @@ class LectureEntry:
         return frozenset().union(*(scene_entry(name).accepts for name in self.scenes))
 
 
-def _forward(options: SceneOptions) -> Recipes:
-    return {
-        "forward": ForwardRecipe(image=options.image, seed=options.seed, schedule=options.schedule)
-    }
-
-
-def _reverse(options: SceneOptions) -> Recipes:
-    # The first sample has the asked seed; the others follow it, round the end of the range.
-    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GALLERY))
-    return {
-        "reverse": ReverseRecipe(
-            model=options.model,
-            seeds=seeds,
-            sampler=options.sampler,
-            steps=options.steps,
-            schedule=options.schedule,
-        )
-    }
-
-
-def _schedules(options: SceneOptions) -> Recipes:
-    return {
-        name: ForwardRecipe(image=options.image, seed=options.seed, schedule=name, size=44)
-        for name in ("linear", "sigmoid", "cosine")
-    }
-
-
-def _routes(options: SceneOptions) -> Recipes:
-    return {
-        "routes": RoutesRecipe(
-            image=options.image,
-            seed=options.seed,
-            schedule=options.schedule,
-            size=12,
-            samples=800,
-            keep=20,
-        )
-    }
-
-
-def _ddpm_and_ddim(options: SceneOptions) -> Recipes:
-    return {
-        "ddim": ReverseRecipe(
-            model=options.model,
-            seeds=(options.seed,) * RERUNS,
-            sampler="ddim",
-            steps=options.steps,
-            schedule=options.schedule,
-        ),
-        "ddpm": ForksRecipe(
-            model=options.model,
-            seed=options.seed,
-            reseeds=tuple((options.seed + 1 + i) % SEED_LIMIT for i in range(RERUNS)),
-            sampler="ddpm",
-            steps=options.steps,
-            schedule=options.schedule,
-        ),
-    }
-
-
-def _guidance(options: SceneOptions) -> Recipes:
-    prompt = options.prompt or USUAL_PROMPT
-    scale = options.scale(prompt)
-    if not 1 < scale <= 25:
-        raise UsageError(
-            f"guidance = {scale:g}: this scene shows g = 1, the chosen one, and two and four times "
-            "as much; choose it above 1 and up to 25"
-        )
-    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GUIDED))
-    return {
-        f"g{g:g}": ReverseRecipe(
-            model=options.model,
-            seeds=seeds,
-            prompt=prompt,
-            guidance=g,
-            sampler=options.sampler,
-            steps=options.steps,
-            schedule=options.schedule,
-        )
-        for g in (1.0, scale, 2 * scale, 4 * scale)
-    }
-
-
-def _u_turn(options: SceneOptions) -> Recipes:
-    turned = UTurnRecipe(
-        model=options.model,
-        seed=options.seed,
-        samples=3,
-        turns=(200, 500, 700, 800, 900),
-        sampler=options.sampler,
-        steps=options.steps,
-        schedule=options.schedule,
-    )
-    return {"u_turn": turned, "repair": replace(turned, samples=1, erase=(9, 4, 8, 20))}
-
-
-def _similar_noise(options: SceneOptions) -> Recipes:
-    original = SimilarNoiseRecipe(
-        model=options.model,
-        seed=options.seed,
-        samples=6,
-        patch=(11, 11, 6, 6),
-        entry=2,
-        sampler=options.sampler,
-        steps=options.steps,
-        schedule=options.schedule,
-    )
-    between = InterpolationRecipe(
-        model=options.model,
-        seed=options.seed,
-        other=(options.seed + 1) % SEED_LIMIT,
-        points=8,
-        sampler=options.sampler,
-        steps=options.steps,
-        schedule=options.schedule,
-    )
-    return {"similar_noise": original, "between": between}
-
-
-def _both(options: SceneOptions) -> Recipes:
-    return {**_forward(options), **_reverse(options)}
-
-
 FORWARD_OPTIONS = LOOK | {"seed", "image", "schedule"}
-REVERSE_OPTIONS = LOOK | {"seed", "model", "sampler", "steps", "schedule"}
+RULES_OPTIONS = LOOK | {"seed", "model", "steps", "schedule"}
+REVERSE_OPTIONS = RULES_OPTIONS | {"sampler"}
+PROMPT_OPTIONS = REVERSE_OPTIONS | {"prompt", "guidance"}
+ALL_OPTIONS = FORWARD_OPTIONS | PROMPT_OPTIONS
+
+CARDS = [
+    SceneEntry(
+        name=f"{lecture}_{card}",
+        title=title,
+        teaches="what its lecture asks" if card == "opening" else "what is left of its lecture",
+        place=f"scenes.cards:{lecture.title()}{card.title()}",
+        accepts=accepts,
+        recipes=runs,
+        card=True,
+    )
+    for lecture, card, title, accepts, runs in (
+        ("introduction", "opening", "From picture to noise, and back", ALL_OPTIONS, recipes.both),
+        ("introduction", "closing", "What to remember", ALL_OPTIONS, recipes.both),
+        ("sampling", "opening", "From noise to a picture", PROMPT_OPTIONS, recipes.reverse_asked),
+        ("sampling", "closing", "What to remember", RULES_OPTIONS, recipes.ddpm_and_ddim),
+        ("guidance", "opening", "Words and noise", PROMPT_OPTIONS, recipes.prompted),
+        ("guidance", "closing", "What to remember", PROMPT_OPTIONS, recipes.prompted),
+        ("course", "opening", "Diffusion models", ALL_OPTIONS, recipes.course),
+        ("course", "closing", "What to remember", ALL_OPTIONS, recipes.course),
+    )
+]
 
 SCENES = {
     entry.name: entry
@@ -215,7 +107,7 @@ SCENES = {
             teaches="how a picture becomes noise, and when signal and noise weigh the same",
             place="scenes.forward_process:ForwardProcess",
             accepts=FORWARD_OPTIONS,
-            recipes=_forward,
+            recipes=recipes.forward,
             loop=(4, 6),
         ),
         SceneEntry(
@@ -223,9 +115,9 @@ SCENES = {
             title="Reverse process",
             teaches="how a network turns noise into a picture, one small step at a time",
             place="scenes.reverse_process:ReverseProcess",
-            accepts=REVERSE_OPTIONS,
-            recipes=_reverse,
-            loop=(5, 5),
+            accepts=PROMPT_OPTIONS,
+            recipes=recipes.reverse_asked,
+            loop=(6, 6),
         ),
         SceneEntry(
             name="noise_schedules",
@@ -233,7 +125,7 @@ SCENES = {
             teaches="what sets the pace at which a picture becomes noise",
             place="scenes.noise_schedules:NoiseSchedules",
             accepts=LOOK | {"seed", "image"},
-            recipes=_schedules,
+            recipes=recipes.schedules,
             loop=(4, 5),
         ),
         SceneEntry(
@@ -242,7 +134,7 @@ SCENES = {
             teaches="why a picture can be made as noisy as any t in a single step",
             place="scenes.one_jump:OneJump",
             accepts=FORWARD_OPTIONS,
-            recipes=_routes,
+            recipes=recipes.routes,
             loop=(6, 8),
         ),
         SceneEntry(
@@ -251,16 +143,25 @@ SCENES = {
             teaches="what the network answers, and how its guess of the picture sharpens",
             place="scenes.predicted_noise:PredictedNoise",
             accepts=REVERSE_OPTIONS,
-            recipes=_reverse,
+            recipes=recipes.reverse,
             loop=(11, 13),
+        ),
+        SceneEntry(
+            name="inside_the_unet",
+            title="Inside the U-Net",
+            teaches="what the depths of the network do, what goes straight across, and the words",
+            place="scenes.inside_the_unet:InsideTheUnet",
+            accepts=REVERSE_OPTIONS | {"prompt"},
+            recipes=recipes.inside,
+            loop=(13, 15),
         ),
         SceneEntry(
             name="ddpm_and_ddim",
             title="DDPM and DDIM",
             teaches="what the starting noise decides, and what the noise on the way does",
             place="scenes.ddpm_and_ddim:DdpmAndDdim",
-            accepts=LOOK | {"seed", "model", "steps", "schedule"},
-            recipes=_ddpm_and_ddim,
+            accepts=RULES_OPTIONS,
+            recipes=recipes.ddpm_and_ddim,
             loop=(7, 10),
         ),
         SceneEntry(
@@ -268,8 +169,8 @@ SCENES = {
             title="Guidance",
             teaches="how a prompt steers the noise, and what too much of it does",
             place="scenes.guidance:Guidance",
-            accepts=REVERSE_OPTIONS | {"prompt", "guidance"},
-            recipes=_guidance,
+            accepts=PROMPT_OPTIONS,
+            recipes=recipes.guidance,
             loop=(9, 10),
         ),
         SceneEntry(
@@ -278,7 +179,7 @@ SCENES = {
             teaches="how much of a picture survives noise, and when another one comes back",
             place="scenes.u_turn:UTurn",
             accepts=REVERSE_OPTIONS,
-            recipes=_u_turn,
+            recipes=recipes.u_turn,
             loop=(2, 3),
         ),
         SceneEntry(
@@ -287,27 +188,73 @@ SCENES = {
             teaches="that a deterministic sampler turns similar noise into similar pictures",
             place="scenes.similar_noise:SimilarNoise",
             accepts=REVERSE_OPTIONS,
-            recipes=_similar_noise,
+            recipes=recipes.similar_noise,
             loop=(4, 5),
         ),
         SceneEntry(
-            name="introduction_opening",
-            title="From picture to noise, and back",
-            teaches="the question of the introduction",
-            place="scenes.introduction:Opening",
-            accepts=FORWARD_OPTIONS | REVERSE_OPTIONS,
-            recipes=_both,
-            card=True,
+            name="sampler_race",
+            title="The sampler race",
+            teaches="what a better rule makes of the same network and as many questions",
+            place="scenes.sampler_race:SamplerRace",
+            accepts=LOOK | {"seed", "model", "schedule", "prompt", "guidance"},
+            recipes=recipes.sampler_race,
+            loop=(6, 7),
         ),
         SceneEntry(
-            name="introduction_closing",
-            title="What to remember",
-            teaches="the introduction in one picture",
-            place="scenes.introduction:Closing",
-            accepts=FORWARD_OPTIONS | REVERSE_OPTIONS,
-            recipes=_both,
-            card=True,
+            name="score_field",
+            title="The score field",
+            teaches="that the score points from everywhere to the data, and noise follows it there",
+            place="scenes.score_field:ScoreField",
+            accepts=LOOK | {"seed", "schedule"},
+            recipes=recipes.score_field,
+            loop=(9, 10),
         ),
+        SceneEntry(
+            name="noise_brush",
+            title="The noise brush",
+            teaches="what the network paints where only a part of a picture is noise",
+            place="scenes.noise_brush:NoiseBrush",
+            accepts=PROMPT_OPTIONS,
+            recipes=recipes.noise_brush,
+            loop=(8, 8),
+        ),
+        SceneEntry(
+            name="training",
+            title="Training",
+            teaches="what a network learns while its loss falls, and after it looks flat",
+            place="scenes.training:Training",
+            accepts=LOOK | {"model"},
+            recipes=recipes.training,
+            loop=(6, 10),
+        ),
+        SceneEntry(
+            name="text_to_image",
+            title="Text to image",
+            teaches="how words become numbers that steer the noise, and when they decide",
+            place="scenes.text_to_image:TextToImage",
+            accepts=PROMPT_OPTIONS,
+            recipes=recipes.text_to_image,
+            loop=(13, 15),
+        ),
+        SceneEntry(
+            name="deliberate_mistakes",
+            title="Deliberate mistakes",
+            teaches="what each ingredient is for, by what goes wrong without it",
+            place="scenes.deliberate_mistakes:DeliberateMistakes",
+            accepts=LOOK | {"seed", "model", "sampler", "steps"},
+            recipes=recipes.deliberate_mistakes,
+            loop=(3, 5),
+        ),
+        SceneEntry(
+            name="latent_diffusion",
+            title="Latent diffusion",
+            teaches="why the noise moves into a small grid of numbers, and a decoder draws",
+            place="scenes.latent_diffusion:LatentDiffusion",
+            accepts=REVERSE_OPTIONS,
+            recipes=recipes.latent,
+            loop=(10, 11),
+        ),
+        *CARDS,
     )
 }
 
@@ -323,6 +270,63 @@ LECTURES = {
                 "forward_process",
                 "reverse_process",
                 "introduction_closing",
+            ),
+        ),
+        LectureEntry(
+            name="sampling",
+            title="Sampling: from noise to a picture",
+            teaches="what the network says, how samplers use it, and what the noise decides",
+            scenes=(
+                "sampling_opening",
+                "predicted_noise",
+                "reverse_process",
+                "ddpm_and_ddim",
+                "score_field",
+                "sampler_race",
+                "similar_noise",
+                "u_turn",
+                "noise_brush",
+                "sampling_closing",
+            ),
+        ),
+        LectureEntry(
+            name="guidance_and_text",
+            title="Guidance and text: how words reach a picture",
+            teaches="how words become numbers, steer the noise, and what more of them does",
+            scenes=(
+                "guidance_opening",
+                "reverse_process",
+                "inside_the_unet",
+                "text_to_image",
+                "guidance",
+                "latent_diffusion",
+                "guidance_closing",
+            ),
+        ),
+        LectureEntry(
+            name="diffusion_models",
+            title="Diffusion models",
+            teaches="the whole course: the noise, the network, the steps and the words",
+            scenes=(
+                "course_opening",
+                "forward_process",
+                "noise_schedules",
+                "one_jump",
+                "training",
+                "inside_the_unet",
+                "predicted_noise",
+                "reverse_process",
+                "ddpm_and_ddim",
+                "score_field",
+                "sampler_race",
+                "similar_noise",
+                "u_turn",
+                "noise_brush",
+                "text_to_image",
+                "guidance",
+                "latent_diffusion",
+                "deliberate_mistakes",
+                "course_closing",
             ),
         ),
     )

@@ -176,7 +176,9 @@ class DdpmAndDdim(LectureScene):
                     run_time=max(beat.left / 2, 1.0),
                 )
             self.remove(self.start, one)
-        with self.beat("All of them start from this same noise, and ask the same network."):
+        with self.beat(
+            "All of them start from this same noise, and ask the same network.", detail=True
+        ):
             self.play(
                 *(
                     Indicate(panel.border, color=self.theme.noise, scale_factor=1.05)
@@ -198,7 +200,9 @@ class DdpmAndDdim(LectureScene):
             dice=theme.noise,
         )
         TITLE.put(formula, 1, 0.25)
-        with self.beat("Both rules go back to the guess, and keep some of the noise they saw."):
+        with self.beat(
+            "Both rules go back to the guess, and keep some of the noise they saw.", detail=True
+        ):
             self.appear(formula, seconds=1.0)
             self.play(Indicate(formula.select("guess"), color=theme.prediction), run_time=1.0)
             self.play(Indicate(formula.select("named"), color=theme.noise), run_time=1.0)
@@ -224,7 +228,9 @@ class DdpmAndDdim(LectureScene):
             "difference between the runs' guesses", size=SMALL_SIZE, colour=self.theme.quiet
         )
         words.next_to(self.axis.at(0), UP, buff=px(CURVES - 18)).align_to(self.axis.line, LEFT)
-        with self.beat("We measure how far apart the guesses of the runs are, on average."):
+        with self.beat(
+            "We measure how far apart the guesses of the runs are, on average.", detail=True
+        ):
             self.appear(words, seconds=0.6)
             self.appear(self.readouts, seconds=0.6)
             self.play(
@@ -248,16 +254,19 @@ class DdpmAndDdim(LectureScene):
         ) as beat:
             self.play(
                 *(Create(curve.path) for curve in self.curves.values()),
-                self.playhead.animate(rate_func=linear).set_value(max(middle, 1)),
+                self.playhead.animate(rate_func=linear).set_value(
+                    steps if self.short else max(middle, 1)
+                ),
                 run_time=max(beat.left, 4),
             )
         self.add(*self.curves.values())
         t = int(self.ddim.timesteps[middle])
-        with self.beat("Below, every step throws dice, and the runs drift apart."):
+        with self.beat("Below, every step throws dice, and the runs drift apart.", detail=True):
             self.play(Indicate(self.differences["DDPM"], color=self.theme.noise), run_time=1.4)
         with self.beat(
             f"At t = {t} the runs are half as different as they will be.",
             f"At t equals {t} the runs are half as different as they will be.",
+            detail=True,
         ):
             for pointed, factor in (
                 (self.curves["DDPM"].dot, 2),
@@ -266,7 +275,9 @@ class DdpmAndDdim(LectureScene):
                 self.play(
                     Indicate(pointed, color=self.theme.noise, scale_factor=factor), run_time=1.6
                 )
-        with self.beat("From there on, each run goes for a picture of its own.") as beat:
+        with self.beat(
+            "From there on, each run goes for a picture of its own.", detail=True
+        ) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(steps),
                 run_time=max(beat.left, 4),

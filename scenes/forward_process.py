@@ -191,7 +191,8 @@ class ForwardProcess(LectureScene):
         TITLE.put(step, 1, 0.3)
         self.axis.follow()
         with self.beat(
-            "At every step, each pixel fades slightly and receives a little fresh noise."
+            "At every step, each pixel fades slightly and receives a little fresh noise.",
+            detail=True,
         ) as beat:
             self.appear(step, self.total.label, self.readouts, seconds=0.7)
             self.play(
@@ -203,7 +204,8 @@ class ForwardProcess(LectureScene):
     def take_apart(self) -> None:
         """All steps so far are one jump: two terms and their sum."""
         with self.beat(
-            "All the steps so far add up to one jump: what is left of the picture, plus noise."
+            "All the steps so far add up to one jump: what is left of the picture, plus noise.",
+            detail=True,
         ):
             self.play(
                 self.total.animate.move_to(self.home),
@@ -240,6 +242,7 @@ class ForwardProcess(LectureScene):
         with self.beat(
             f"At t = {t}, about {far}, they are equal: as much noise as signal.",
             f"At t equals {t}, about {far}, they are equal: as much noise as signal.",
+            detail=True,
         ) as beat:
             self.play(Create(rule), run_time=0.6)
             equal = (self.signal.words, self.noise.words)

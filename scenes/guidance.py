@@ -114,7 +114,8 @@ class Guidance(LectureScene):
         self.subtract()
         self.exaggerate()
         self.whole_runs()
-        self.compare()
+        if not self.short:
+            self.compare()
         self.finish()
 
     # -- what is on the stage ----------------------------------------------------
@@ -222,7 +223,7 @@ class Guidance(LectureScene):
             self.play(*(Indicate(b, color=self.theme.text, scale_factor=1.04) for b in borders))
             self.play(FadeIn(self.joined, shift=RIGHT * px(20)), run_time=0.5)
             self.appear(self.changed, size, seconds=0.8)
-        with self.beat("That small difference is all that the prompt has to say."):
+        with self.beat("That small difference is all that the prompt has to say.", detail=True):
             self.play(
                 Indicate(self.changed.border, color=self.theme.guidance, scale_factor=1.05),
                 run_time=1.2,
@@ -230,7 +231,7 @@ class Guidance(LectureScene):
         self.size = size
 
     def exaggerate(self) -> None:
-        """More and more of the difference, at the same moment."""
+        """The formula, and what it makes of the same moment."""
         theme, letters = self.theme, self.lettering
         formula = letters.maths(
             "{{ hat(epsilon) : noise }} = {{ hat(epsilon)_nothing : noise }}"
@@ -244,6 +245,17 @@ class Guidance(LectureScene):
             self.appear(formula, seconds=1.0)
             self.play(Circumscribe(formula, color=theme.guidance, buff=px(8)), run_time=1.2)
         self.formula = formula
+        old = Group(
+            self.seen, self.without, self.with_prompt, self.changed, self.twice, self.joined
+        )
+        self.play(FadeOut(old, self.size), run_time=0.5)
+        axis = Group(self.axis, self.readouts)
+        gone = axis if self.short else Group(self.past_the_prompt(), axis)
+        self.play(FadeOut(gone), self.playhead.animate.set_value(0), run_time=0.6)
+
+    def past_the_prompt(self) -> Group:
+        """The guesses of one moment, at more and more of the difference; what it shows of them."""
+        theme, letters = self.theme, self.lettering
         scales = (0.0, *self.scales)
         frames = Frames.of(guesses(self.guided, self.moment, scales))
         words = ["without", "with", *("" for _ in self.scales[1:])]
@@ -263,10 +275,6 @@ class Guidance(LectureScene):
             "guesses, all from the same noisy picture", size=SMALL_SIZE, colour=theme.prediction
         )
         caption.next_to(Group(*self.line), UP, buff=px(30))
-        old = Group(
-            self.seen, self.without, self.with_prompt, self.changed, self.twice, self.joined
-        )
-        self.play(FadeOut(old, self.size), run_time=0.5)
         with self.beat(
             "These are the guesses from the same noisy picture: without the prompt, and with it."
         ):
@@ -278,11 +286,7 @@ class Guidance(LectureScene):
                 LaggedStart(*(FadeIn(panel) for panel in self.line[2:]), lag_ratio=0.7),
                 run_time=max(beat.left, 2.5),
             )
-        self.play(
-            FadeOut(Group(*self.line, caption, self.axis, self.readouts)),
-            self.playhead.animate.set_value(0),
-            run_time=0.6,
-        )
+        return Group(*self.line, caption)
 
     # -- whole runs -------------------------------------------------------------------
 
@@ -308,7 +312,9 @@ class Guidance(LectureScene):
         self.clock.next_to(self.asked, DOWN, buff=px(14)).align_to(self.asked, RIGHT).shift(
             LEFT * px(30)
         )
-        with self.beat("Now whole runs. Each column starts from the same noise, in every row."):
+        with self.beat(
+            "Now whole runs. Each column starts from the same noise, in every row.", detail=True
+        ):
             self.appear(*self.rows, self.names, self.clock, seconds=1.0)
         self.clock.follow()
         with self.beat(

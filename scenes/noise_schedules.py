@@ -119,7 +119,9 @@ class NoiseSchedules(LectureScene):
         self.introduce()
         self.draw_curves()
         self.meet()
-        self.ratio()
+        if not self.short:
+            self.ratio()
+            self.lost()
         self.finish()
 
     # -- what is on the stage ----------------------------------------------------
@@ -196,9 +198,8 @@ class NoiseSchedules(LectureScene):
     def introduce(self) -> None:
         """The three names."""
         *first, last = self.columns
-        with self.beat(
-            f"The noise schedule decides. Here are three: {', '.join(first)} and {last}."
-        ):
+        said = f"The noise schedule decides. Here are three: {', '.join(first)} and {last}."
+        with self.beat(said):
             self.run_to(-1, 1.2)
             for column in self.columns.values():
                 self.play(
@@ -223,6 +224,7 @@ class NoiseSchedules(LectureScene):
         with self.beat(
             "ᾱ_t is the share of signal that is left: it falls from 1 to nearly 0.",
             "Alpha bar t is the share of signal that is left: it falls from one to nearly zero.",
+            detail=True,
         ) as beat:
             self.appear(self.share_plot, *(c.readouts for c in self.columns.values()))
             self.play(
@@ -242,20 +244,15 @@ class NoiseSchedules(LectureScene):
         for name, column in self.columns.items():
             column.stop.set_value(self.equal_time(name))
         t = self.equal_time(fast)
-        with self.beat(
-            f"The {fast} schedule hurries: at t = {t} it is half noise already.",
-            f"The {fast} schedule hurries: at t equals {t} it is half noise already.",
-        ) as beat:
+        said = f"The {fast} schedule hurries: at t = {t} it is half noise already."
+        with self.beat(said, said.replace("=", "equals")) as beat:
             self.play(FadeIn(self.half), run_time=0.4)
             self.run_to(t, max(beat.left - 1, 2.5))
             self.point_out(fast)
-        between = self.order[1:-1]
         t = self.equal_time(slow)
-        with self.beat(
-            f"The {slow} schedule takes its time, until t = {t}.",
-            f"The {slow} schedule takes its time, until t equals {t}.",
-        ) as beat:
-            for name in between:
+        said = f"The {slow} schedule takes its time, until t = {t}."
+        with self.beat(said, said.replace("=", "equals"), detail=True) as beat:
+            for name in self.order[1:-1]:
                 self.run_to(self.equal_time(name), max(beat.left - 2, 1.5))
             self.run_to(t, max(beat.left - 1, 1.2))
             self.point_out(slow)
@@ -340,23 +337,21 @@ class NoiseSchedules(LectureScene):
             return float(times[above.argmax()]), RIGHT + UP
         return float(times[below.argmax()]), LEFT + DOWN
 
-    def finish(self) -> None:
-        """Where next to nothing is left, and the sentence to remember."""
-        theme = self.theme
+    def lost(self) -> None:
+        """Where next to nothing is left, and how long each schedule stays there."""
         last = float(self.axis.run.timesteps[-1])
         for name, column in self.columns.items():
             column.stop.set_value(last)
             self.ratios[name].follow(column.now)
         with self.beat("Below one in a hundred, next to nothing of the picture is left."):
-            self.play(Create(self.ratio_plot.level(LOST, colour=theme.quiet)), run_time=1.5)
-        order = sorted(self.by_name, key=lambda name: lost_share(self.by_name[name]))
-        most, least = order[-1], order[0]
+            self.play(Create(self.ratio_plot.level(LOST, colour=self.theme.quiet)), run_time=1.5)
+        least, *between, most = sorted(self.by_name, key=lambda n: lost_share(self.by_name[n]))
         shares = {name: f"{100 * lost_share(self.by_name[name]):.0f}" for name in (most, least)}
         stretches = VGroup(*(self.lost_stretch(name) for name in (most, least)))
         said = self.lettering.words(
             f"{most}: {shares[most]} %, {least}: {shares[least]} % of the steps",
             size=SMALL_SIZE,
-            colour=theme.noise,
+            colour=self.theme.noise,
         )
         CURVES.put(said, 0.03, 0.98)
         with self.beat(
@@ -364,23 +359,28 @@ class NoiseSchedules(LectureScene):
             f"the {least} schedule only {shares[least]}."
         ) as beat:
             self.play(
-                *(self.ratios[name].animate.light(DIMMED) for name in order[1:-1]),
+                *(self.ratios[name].animate.light(DIMMED) for name in between),
                 FadeIn(said),
                 run_time=0.6,
             )
             self.add(*stretches)
             self.run_to(last, max(beat.left, 4))
         stretches.clear_updaters()
+        self.play(
+            FadeOut(said, *stretches),
+            *(self.ratios[name].animate.light() for name in between),
+            run_time=0.4,
+        )
+
+    def finish(self) -> None:
+        """The sentence to remember."""
+        last = float(self.axis.run.timesteps[-1])
         with self.beat("A noise schedule does not choose the road. It sets the pace.") as beat:
             # Back to where the pictures differ most: that is what a schedule does.
-            middle = self.equal_time(order[len(order) // 2])
-            self.play(
-                FadeOut(said, *stretches),
-                *(self.ratios[name].animate.light() for name in order[1:-1]),
-                run_time=0.4,
-            )
+            middle = self.equal_time(self.order[len(self.order) // 2])
             self.play(
                 self.playhead.animate(rate_func=smooth).set_value(self.playhead_at(middle)),
+                *(column.stop.animate.set_value(last) for column in self.columns.values()),
                 run_time=max(beat.left - 0.5, 2.0),
             )
         self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)

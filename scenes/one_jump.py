@@ -98,7 +98,8 @@ class OneJump(LectureScene):
         self.watch_one_pixel()
         self.spread()
         self.lay_over()
-        self.explain()
+        if not self.short:
+            self.explain()
         self.finish()
 
     # -- what is on the stage ----------------------------------------------------
@@ -207,18 +208,15 @@ class OneJump(LectureScene):
             ),
         )
         self.plot[-1].set_x(self.plot.at(0, 0)[0])
-        follow = self.playhead.get_value
-        self.bars = Bars(
-            self.plot, EDGES, shares_within(self.values["steps"]), colour=theme.quiet
-        ).follow(follow)
+        self.bars = Bars(self.plot, EDGES, shares_within(self.values["steps"]), colour=theme.quiet)
         self.skyline = Bars(
             self.plot, EDGES, shares_within(self.values["jump"]), colour=theme.text, outline=True
-        ).follow(follow)
+        )
         start = float(self.steps.states[0, 0][self.pixel])
         x = np.linspace(EDGES[0], EDGES[-1], 160)
-        self.bell = Profile(self.plot, x, bell(self.steps, start, x), colour=theme.noise).follow(
-            follow
-        )
+        self.bell = Profile(self.plot, x, bell(self.steps, start, x), colour=theme.noise)
+        for followed in (self.bars, self.skyline, self.bell):
+            followed.follow(self.playhead.get_value)
         self.centre = Line(
             self.plot.at(start, 0), self.plot.at(start, HIGHEST), color=theme.signal, stroke_width=5
         )
@@ -277,9 +275,8 @@ class OneJump(LectureScene):
 
     def walk(self) -> None:
         """The route of every step."""
-        with self.beat(
-            "One route takes every step: fade a little, add a little fresh noise."
-        ) as beat:
+        said = "One route takes every step: fade a little, add a little fresh noise."
+        with self.beat(said, detail=True) as beat:
             self.appear(self.step_formula, seconds=0.6)
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(self.middle),
@@ -293,9 +290,10 @@ class OneJump(LectureScene):
             self.axis.at(0), self.axis.at(self.middle), angle=-1.2, color=theme.text, stroke_width=4
         )
         flying = Dot(arc.get_start(), radius=px(9), color=theme.text)
-        with self.beat(
-            "The other jumps from the picture straight to this t, with one draw of noise."
-        ) as beat:
+        said = "The other jumps from the picture straight to this t, with one draw of noise."
+        if self.short:
+            said = "One route has taken every step. The other jumps straight to the same t."
+        with self.beat(said) as beat:
             self.play(
                 self.walked.animate.move_to(self.beside),
                 FadeOut(self.step_formula),
@@ -311,7 +309,8 @@ class OneJump(LectureScene):
                 Indicate(self.leapt.border, color=theme.text, scale_factor=1.04),
                 run_time=max(beat.left, 0.8),
             )
-        with self.beat("The two pictures are not the same: each has noise of its own."):
+        said = "The two pictures are not the same: each has noise of its own."
+        with self.beat(said, detail=True):
             self.play(
                 *(
                     Indicate(panel.border, color=theme.noise, scale_factor=1.04)
@@ -324,9 +323,7 @@ class OneJump(LectureScene):
     def watch_one_pixel(self) -> None:
         """One pixel of many runs."""
         count = self.steps.states.shape[1]
-        with self.beat(
-            f"So go each route {count} times, and watch one pixel.",
-        ) as beat:
+        with self.beat(f"So go each route {count} times, and watch one pixel.") as beat:
             self.play(
                 self.playhead.animate(rate_func=smooth).set_value(0),
                 self.jumped.animate(rate_func=smooth).set_value(0),
@@ -385,7 +382,8 @@ class OneJump(LectureScene):
     def finish(self) -> None:
         """Why it matters."""
         theme = self.theme
-        with self.beat("Many small Gaussian steps add up to one Gaussian jump.") as beat:
+        said = "Many small Gaussian steps add up to one Gaussian jump."
+        with self.beat(said, detail=True) as beat:
             self.play(
                 self.playhead.animate(rate_func=smooth).set_value(self.middle),
                 run_time=max(beat.left, 2),

@@ -10,6 +10,7 @@ from diffusion_core.recipe import SAMPLERS, VP_SCHEDULES, check_name, check_rang
 
 USUAL_GUIDANCE = 2.0
 """The guidance scale of a prompt for which none was chosen."""
+CUTS = ("full", "short")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class SceneOptions:
         scale g of it, 0 … 100: 1 is none; None for what is usual (see ``scale``).
     theme
         "dark" or "light".
+    cut
+        "full", or "short" for the essential beats alone.
     """
 
     seed: int = 0
@@ -42,12 +45,14 @@ class SceneOptions:
     prompt: str = ""
     guidance: float | None = None
     theme: str = "dark"
+    cut: str = "full"
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
         check_name("schedule", self.schedule, VP_SCHEDULES)
         check_name("sampler", self.sampler, SAMPLERS)
         check_name("theme", self.theme, ("dark", "light"))
+        check_name("cut", self.cut, CUTS)
         if self.guidance is not None:
             check_range("guidance", self.guidance, 0, 100)
 
@@ -63,5 +68,5 @@ class SceneOptions:
 
 
 OPTION_NAMES = tuple(field.name for field in fields(SceneOptions))
-LOOK = frozenset({"theme"})
+LOOK = frozenset({"theme", "cut"})
 """Options that every scene takes."""

@@ -98,8 +98,9 @@ class PredictedNoise(LectureScene):
         self.several_moments()
         self.along_the_row()
         self.many()
-        self.measure()
-        self.compare()
+        if not self.short:
+            self.measure()
+            self.compare()
         self.finish()
 
     # -- what is on the stage ----------------------------------------------------
@@ -166,7 +167,9 @@ class PredictedNoise(LectureScene):
             self.appear(self.seen)
             self.appear(self.axis, seconds=0.6)
         self.axis.follow()
-        with self.beat("The network is given this picture, and how much noise is in it."):
+        with self.beat(
+            "The network is given this picture, and how much noise is in it.", detail=True
+        ):
             self.play(Indicate(self.seen.border, color=self.theme.text, scale_factor=1.04))
             self.appear(self.readouts, seconds=0.6)
             self.play(Circumscribe(self.level, color=self.theme.noise, buff=px(8)), run_time=1.2)
@@ -211,7 +214,8 @@ class PredictedNoise(LectureScene):
             self.labels.add(label)
         one_moment = Group(self.seen, self.named, self.guessed, *self.arrows)
         with self.beat(
-            "How good is such a guess? Let us ask all along one run, from noise to picture."
+            "How good is such a guess? Let us ask all along one run, from noise to picture.",
+            detail=True,
         ) as beat:
             self.play(FadeOut(one_moment), self.playhead.animate.set_value(0), run_time=0.8)
             self.appear(self.labels, seconds=0.4)
@@ -234,7 +238,9 @@ class PredictedNoise(LectureScene):
 
     def along_the_row(self) -> None:
         """From the blur at the left to the picture at the right."""
-        with self.beat("At the left there is nothing but noise, and the guess is a grey blur."):
+        with self.beat(
+            "At the left there is nothing but noise, and the guess is a grey blur.", detail=True
+        ):
             self.play(
                 *(column.animate.light(FAINT) for column in self.columns[1:]),
                 self.playhead.animate(rate_func=smooth).set_value(0),
@@ -332,7 +338,7 @@ class PredictedNoise(LectureScene):
     def finish(self) -> None:
         """To the end, and the sentence to remember."""
         with self.beat(
-            "The shape is settled early. What is left of the run draws the edges."
+            "The shape is settled early. What is left of the run draws the edges.", detail=True
         ) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(self.reverse.steps),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from textwrap import shorten, wrap
+
 import numpy as np
 from manim import (
+    DOWN,
     RIGHT,
     Arrow,
     FadeIn,
@@ -15,9 +18,11 @@ from manim import (
     VGroup,
     linear,
 )
+from numpy.typing import NDArray
 
+from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.trajectory import Trajectory
-from scenes.stage.layout import AXIS, TALL_STAGE, TITLE, UNIT, px
+from scenes.stage.layout import AXIS, FRAME, TALL_STAGE, TITLE, UNIT, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
 from scenes.stage.numbers import Readout, fixed, significant
@@ -28,6 +33,9 @@ TILE_SIDE = 280
 """Pixels at 720p that a tile may take."""
 
 MOSAIC_COLUMNS = 8
+
+LETTERS, LINES = 32, 2
+"""Of the prompt, in a line, and lines; all of it is said."""
 
 
 def cell_for(side: int, cells: int) -> int:
@@ -40,15 +48,37 @@ def spoken_count(count: int) -> str:
     return f"{count // 1000} thousand" if count % 1000 == 0 and count >= 1000 else f"{count}"
 
 
+BLURRED = 2.0
+"""A guess with so many times as many grey pixels as the last one is called a blur."""
+
+
+def grey(pictures: NDArray[np.floating]) -> float:
+    """The share of pixels that are neither nearly black nor nearly white."""
+    return float((np.abs(pictures) < 0.8).mean())
+
+
+def begins_blurred(run: Trajectory, sample: int = 0) -> bool:
+    """Whether the first guess of ``sample`` is a blur beside the last one."""
+    assert run.x0_hat is not None
+    first, last = (grey(run.x0_hat[index, sample]) for index in (0, -1))
+    return first >= BLURRED * last
+
+
 class ReverseProcess(LectureScene):
     """x_t, ε̂ and x̂_0 side by side, then many samples at once."""
 
     def construct(self) -> None:
         """Begin with noise, ask the network, step, arrive, do it again with other noise."""
         self.reverse = self.run("reverse")
+        recipe = self.reverse.facts["recipe"]
+        self.prompt, self.guided = str(recipe["prompt"]), recipe["guidance"] > 1
+        # What the model that ships was taught; of another one only that they were pictures.
+        self.thing = "digit" if recipe["model"] == DEFAULT_MODEL else "picture"
+        self.blurred = begins_blurred(self.reverse)
         self.playhead = ValueTracker(0)
         self.build()
         self.begin()
+        self.ask_for()
         self.ask_network()
         self.guess()
         self.first_step()
@@ -76,11 +106,18 @@ class ReverseProcess(LectureScene):
         self.named = panel(run.eps_hat, "hat(epsilon)", "the noise it sees", theme.noise)
         self.guessed = panel(run.x0_hat, "hat(x)_0", "its best guess", theme.prediction)
         self.panels = Group(self.seen, self.named, self.guessed).arrange(RIGHT, buff=px(100))
-        TALL_STAGE.put(self.panels)
+        self.asked = self.quoted()
+        if self.prompt:
+            self.asked.next_to(self.seen, DOWN, buff=px(12))
+        TALL_STAGE.put(Group(self.panels, self.asked), 0.5, 0.4)
         self.named.level_with(self.seen)
         self.guessed.level_with(self.seen)
         for shown in (self.seen, self.named, self.guessed):
             shown.settle()
+        # Alone at first, x_t stands in the middle; by whole pixels from its place.
+        self.given = Group(self.seen, self.asked)
+        far = FRAME.point()[0] - self.seen.border.get_x()
+        self.aside = RIGHT * round(far / px(2)) * px(2)
         self.arrows = VGroup(
             self.arrow(self.seen, self.named), self.arrow(self.named, self.guessed)
         )
@@ -95,6 +132,13 @@ class ReverseProcess(LectureScene):
         )
         self.readouts = self.build_readouts()
         self.formula = self.build_formula()
+
+    def quoted(self) -> VGroup:
+        """What is asked for, in the colour of words; nothing where nothing is."""
+        lines = wrap(f"“{self.prompt}”", LETTERS, max_lines=LINES, placeholder=" …”")
+        return self.lettering.lines(
+            *(lines if self.prompt else ()), size=SMALL_SIZE, colour=self.theme.guidance, gap=px(8)
+        )
 
     def arrow(self, left: Panel, right: Panel) -> Arrow:
         """From one tile to the next."""
@@ -135,23 +179,40 @@ class ReverseProcess(LectureScene):
         with self.beat("Now the way back. It starts from pure noise: every pixel is random."):
             self.heading_text = self.heading("How can noise become a picture?")
             self.appear(self.heading_text)
+            self.given.shift(self.aside)
             self.appear(self.seen)
             self.appear(self.axis, self.readouts, seconds=0.6)
         self.axis.follow()
 
+    def ask_for(self) -> None:
+        """What the picture should show, where that was chosen."""
+        if not self.prompt:
+            with self.beat("Nobody says what it should become.", detail=True):
+                self.play(
+                    Indicate(self.seen.border, color=self.theme.text, scale_factor=1.04),
+                    run_time=1.2,
+                )
+            return
+        with self.beat(f"And we say what it should become: “{self.prompt}”."):
+            self.appear(self.asked, seconds=0.8)
+            self.play(Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05))
+
     def ask_network(self) -> None:
         """What the network says of it."""
         count = self.reverse.facts["pictures"]
-        with self.beat(
-            f"A network that was trained on {count:,} digits names the noise it sees.",
-            f"A network that was trained on {spoken_count(count)} digits names the noise it sees.",
-        ):
+        written, spoken = (
+            f"A network that was trained on {number} {self.thing}s names the noise it sees."
+            for number in (f"{count:,}", spoken_count(count))
+        )
+        with self.beat(written, spoken):
+            self.play(self.given.animate.shift(-self.aside), run_time=1.0)
             self.play(FadeIn(self.arrows[0], shift=RIGHT * px(20)), run_time=0.6)
             self.appear(self.named, seconds=1.0)
 
     def guess(self) -> None:
         """What is left when the named noise is taken away."""
-        with self.beat("Take that noise away, and its best guess remains: a blur, at first."):
+        found = "a blur, at first" if self.blurred else "a rough shape already"
+        with self.beat(f"Take that noise away, and its best guess remains: {found}."):
             self.play(FadeIn(self.arrows[1], shift=RIGHT * px(20)), run_time=0.6)
             self.appear(self.guessed, self.formula, seconds=1.0)
             self.play(Indicate(self.guessed.border, color=self.theme.prediction, scale_factor=1.04))
@@ -170,14 +231,21 @@ class ReverseProcess(LectureScene):
     def all_steps(self) -> None:
         """Every recorded step, to the end."""
         run = self.reverse
-        with self.beat("Step by step the noise fades, and the blurred guess turns sharp.") as beat:
+        turns = "the blurred guess turns sharp" if self.blurred else "the guess settles"
+        with self.beat(f"Step by step the noise fades, and {turns}.") as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
                 run_time=max(beat.left, 7),
             )
-        with self.beat(
-            f"After {run.facts['nfe']} looks, the noise is gone. Nobody ever wrote this digit."
-        ):
+        looks = f"{run.facts['nfe']} looks"
+        if self.guided:
+            looks += ", with the words and without,"
+        with self.beat(f"After {looks} the noise is gone, and a {self.thing} is there."):
+            if self.guided:
+                self.play(
+                    Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05),
+                    run_time=2.6,
+                )
             self.play(
                 Indicate(self.seen.border, color=self.theme.text, scale_factor=1.04), run_time=1.2
             )
@@ -187,11 +255,16 @@ class ReverseProcess(LectureScene):
         run, theme = self.reverse, self.theme
         mosaic = self.build_mosaic(run)
         self.play(
-            FadeOut(Group(self.named, self.guessed, self.arrows, self.formula, self.seen)),
+            FadeOut(
+                Group(self.named, self.guessed, self.arrows, self.formula, self.seen, self.asked)
+            ),
             self.playhead.animate.set_value(0),
             run_time=0.8,
         )
-        with self.beat("Other noise gives other digits, through the very same network.") as beat:
+        words = ", through the very same network."
+        if self.prompt:
+            words = " for the same words."
+        with self.beat(f"Other noise gives other {self.thing}s{words}") as beat:
             self.appear(mosaic, seconds=0.8)
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
@@ -213,14 +286,20 @@ class ReverseProcess(LectureScene):
             cell_for(int(TALL_STAGE.width / UNIT), width),
         )
         seeds = run.facts["recipe"]["seeds"]
-        panel = Panel(
-            Tile(frames, cell).follow(self.playhead),
-            colour=self.theme.line,
-            words=self.lettering.words(
+        words = VGroup(
+            self.lettering.words(
                 f"{len(seeds)} samples at once, seeds {seeds[0]} to {seeds[-1]}",
                 size=SMALL_SIZE,
                 colour=self.theme.quiet,
-            ),
+            )
+        )
+        if self.prompt:
+            shown = shorten(f"“{self.prompt}”", 2 * LETTERS, placeholder=" …”")
+            words.add(self.lettering.words(shown, size=SMALL_SIZE, colour=self.theme.guidance))
+        panel = Panel(
+            Tile(frames, cell).follow(self.playhead),
+            colour=self.theme.line,
+            words=words.arrange(RIGHT, buff=px(40)),
         )
         TALL_STAGE.put(panel)
         return panel.settle()

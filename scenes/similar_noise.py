@@ -62,8 +62,9 @@ class SimilarNoise(LectureScene):
         self.ask()
         self.new_patch()
         self.lead_both()
-        self.many_patches()
-        self.new_sample()
+        if not self.short:
+            self.many_patches()
+            self.new_sample()
         self.between()
 
     def refreshed(self) -> None:
@@ -132,7 +133,9 @@ class SimilarNoise(LectureScene):
         with self.beat("Here is the same noise again, but one patch of it is new."):
             self.appear(self.second, seconds=0.8)
             self.play(*(Create(patch) for patch in self.patches[:2]), run_time=0.9)
-        with self.beat("All that differs is inside the patch. Everything else is the same."):
+        with self.beat(
+            "All that differs is inside the patch. Everything else is the same.", detail=True
+        ):
             self.appear(self.differs, seconds=0.7)
             self.play(Create(self.patches[2]), run_time=0.7)
 
@@ -252,12 +255,16 @@ class SimilarNoise(LectureScene):
             self.play(LaggedStart(*(FadeIn(p) for p in rows[0]), lag_ratio=0.3), run_time=1.8)
         half = straight.facts["rms_of_start"][middle(straight)]
         share = f"{round(100 * half)} percent"
-        with self.beat(f"Halfway, noises cancel each other: only {share} of their size is left."):
+        with self.beat(
+            f"Halfway, noises cancel each other: only {share} of their size is left.", detail=True
+        ):
             self.appear(sizes[0], seconds=0.6)
             self.play(
                 Indicate(rows[0][middle(straight)].border, color=theme.noise, scale_factor=1.08)
             )
-        with self.beat("Along the sphere the size stays, as in all noise the network knows."):
+        with self.beat(
+            "Along the sphere the size stays, as in all noise the network knows.", detail=True
+        ):
             self.appear(names[1], seconds=0.4)
             self.play(LaggedStart(*(FadeIn(p) for p in rows[1]), lag_ratio=0.3), run_time=1.5)
             self.appear(sizes[1], seconds=0.5)

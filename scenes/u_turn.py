@@ -98,8 +98,11 @@ class UTurn(LectureScene):
         self.go_out()
         self.come_back()
         self.compare()
-        self.repeat()
-        self.repair()
+        back = self.back
+        if not self.short:
+            self.repeat()
+            back = self.repair()
+        self.finish(back)
 
     # -- what is on the stage ----------------------------------------------------
 
@@ -277,8 +280,8 @@ class UTurn(LectureScene):
         across, down = (left + width / 2) * cell, (top + height / 2) * cell
         return frame.move_to(panel.tile.get_corner(UP + LEFT) + RIGHT * across + DOWN * down)
 
-    def repair(self) -> None:
-        """A damaged picture takes the same turn."""
+    def repair(self) -> list[Panel]:
+        """A damaged picture takes the same turn; returns what comes back."""
         theme, ways = self.theme, returns(self.repaired)
         start, out, back = self.row_of(self.repaired)
         self.playhead.set_value(0)
@@ -304,6 +307,10 @@ class UTurn(LectureScene):
         with self.beat("With enough noise to hide the hole, the rest of the picture changes too."):
             self.appear(numbers, legend, seconds=0.7)
             self.point_at(back[-1])
+        return back
+
+    def finish(self, back: list[Panel]) -> None:
+        """The sentence to remember."""
         with self.beat("The noise sets how much may change. Little keeps, much invents."):
             self.play(
                 LaggedStart(*(self.lit(panel) for panel in back), lag_ratio=0.3), run_time=2.4

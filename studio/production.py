@@ -13,7 +13,7 @@ from diffusion_core.errors import LectureError, UsageError
 from diffusion_core.files import Facts, digest_of, write_text
 from diffusion_core.recipe import Recipe, describe, fingerprint
 from diffusion_core.store import Recording, Store
-from scenes.catalog import LECTURES, lecture_entry, scene_entry
+from scenes.catalog import LECTURES, LectureEntry, SceneEntry, scene_entry
 from scenes.cues import Chapter, cues_of
 from scenes.options import SceneOptions
 from studio.animated_image import Loop, make_gif
@@ -62,19 +62,17 @@ class Order:
     @property
     def scenes(self) -> tuple[str, ...]:
         """Names of the scenes, in order."""
-        return lecture_entry(self.name).scenes if self.name in LECTURES else (self.name,)
+        return LECTURES[self.name].scenes if self.name in LECTURES else (self.name,)
 
     @property
-    def title(self) -> str:
-        """Of the whole."""
-        entry = LECTURES[self.name] if self.name in LECTURES else scene_entry(self.name)
-        return entry.title
+    def entry(self) -> SceneEntry | LectureEntry:
+        """What the table of contents says of it."""
+        return LECTURES.get(self.name) or scene_entry(self.name)
 
     @property
     def accepts(self) -> frozenset[str]:
         """Options that change what is made."""
-        entry = LECTURES[self.name] if self.name in LECTURES else scene_entry(self.name)
-        return entry.accepts
+        return self.entry.accepts
 
     @property
     def video(self) -> Path:
@@ -107,10 +105,13 @@ class Order:
         return "-".join(parts)
 
     def recipes(self) -> dict[str, Recipe]:
-        """The runs of all scenes, by the names that the scenes know them by."""
+        """The runs of all scenes, each once, by the names that the scenes know them by."""
         found: dict[str, Recipe] = {}
-        for name in self.scenes:
-            found.update(scene_entry(name).recipes(self.options))
+        for scene in self.scenes:
+            for name, recipe in scene_entry(scene).runs(self.options).items():
+                if recipe not in found.values():
+                    # Two scenes may call different runs by one name.
+                    found[f"{scene}.{name}" if name in found else name] = recipe
         return found
 
 
@@ -243,10 +244,13 @@ def render(order: Order, speaker: Speaker, progress: Progress) -> Rendered:
 
 
 def _jobs(order: Order, speaker: Speaker, recordings: Mapping[str, Recording]) -> list[Job]:
+    recorded = {recipe: recordings[name] for name, recipe in order.recipes().items()}
     jobs = []
     for name in order.scenes:
-        shown = {key: recordings[key] for key in scene_entry(name).recipes(order.options)}
-        jobs.append(plan_job(name, order.options, order.quality, order.voice, speaker, shown))
+        entry = scene_entry(name)
+        shown = {key: recorded[recipe] for key, recipe in entry.runs(order.options).items()}
+        options = entry.taken(order.options)
+        jobs.append(plan_job(name, options, order.quality, order.voice, speaker, shown))
     return jobs
 
 
@@ -290,7 +294,7 @@ def _key(order: Order, speaker: Speaker) -> str:
     ordered = {
         "name": order.name,
         "scenes": list(order.scenes),
-        "title": order.title,
+        "title": order.entry.title,
         "options": {name: getattr(order.options, name) for name in sorted(order.accepts)},
         "quality": asdict(order.quality),
         "speaker": speaker.name,
@@ -349,7 +353,7 @@ def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) 
         track = folder / "narration.wav"
         write_wav(track, mix(list(cues_of(told)), seconds, SpeechCache(speaker)))
         progress(Stage.MUXING, order.name, 1, 3)
-        assemble([scene.job.target for scene in rendered], track, told, video, order.title)
+        assemble([scene.job.target for scene in rendered], track, told, video, order.entry.title)
     progress(Stage.MUXING, order.name, 2, 3)
     product = Product.beside(
         video,
@@ -359,7 +363,7 @@ def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) 
     )
     write_text(product.captions[0], to_srt(told))
     write_text(product.captions[1], to_vtt(told))
-    write_text(product.transcript, transcript(told, order.title))
+    write_text(product.transcript, transcript(told, order.entry.title))
     write_manifest(product.manifest, _facts(order, speaker, recordings, product))
     progress(Stage.MUXING, order.name, 3, 3)
     return product
@@ -372,7 +376,7 @@ def _facts(
     options = {name: getattr(order.options, name) for name in sorted(order.accepts)}
     return {
         "name": order.name,
-        "title": order.title,
+        "title": order.entry.title,
         "scenes": list(order.scenes),
         "options": options,
         "quality": order.quality.name,

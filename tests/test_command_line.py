@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from diffusion_core.recipe import SEED_LIMIT, ReverseRecipe, fingerprint
-from scenes.catalog import GALLERY, LECTURES, SCENES
+from scenes.catalog import LECTURES, SCENES
+from scenes.recipes import GALLERY
 from tests.diffusion_core.fakes import TEXTS, tiny_reading_weights
 from tests.helpers import RENDER, Workplace, path_with
 

@@ -68,6 +68,13 @@ def lecture(place: Workplace) -> Made:
 
 
 @pytest.fixture(scope="module")
+def short(place: Workplace, lecture: Made) -> Made:
+    """The same of the essential beats alone; it comes after, and shares the recordings."""
+    command = ("lecture", "introduction", "--quality", "draft", "--steps", "20", "--json")
+    return make(place, *command, "--cut", "short")
+
+
+@pytest.fixture(scope="module")
 def forward(place: Workplace) -> Made:
     return make(place, *FORWARD)
 
@@ -89,7 +96,7 @@ def reverse(place: Workplace) -> Made:
     )
 
 
-@pytest.fixture(params=["lecture", "forward", "reverse"])
+@pytest.fixture(params=["lecture", "short", "forward", "reverse"])
 def made(request: pytest.FixtureRequest) -> Made:
     found: Made = request.getfixturevalue(request.param)
     return found
@@ -168,16 +175,31 @@ def test_the_lecture_lasts_one_to_two_minutes(lecture: Made) -> None:
     assert 60 <= probe(lecture.video).video_duration <= 120
 
 
+def test_its_short_cut_lasts_about_half_of_that_and_has_the_same_chapters(
+    lecture: Made, short: Made
+) -> None:
+    full, cut = probe(lecture.video), probe(short.video)
+    assert 0.4 <= cut.video_duration / full.video_duration <= 0.62
+    assert [mark.title for mark in cut.chapters] == [mark.title for mark in full.chapters]
+    assert short.manifest["options"] == {**lecture.manifest["options"], "cut": "short"}
+    assert short.manifest["recordings"] == lecture.manifest["recordings"]
+    said = paragraphs(lecture)
+    assert [sentence for sentence in said if sentence in paragraphs(short)] == paragraphs(short)
+
+
 def test_names_say_how_files_differ_from_the_usual_ones(
-    lecture: Made, forward: Made, reverse: Made
+    lecture: Made, short: Made, forward: Made, reverse: Made
 ) -> None:
     assert lecture.facts["video"] == "media/introduction/introduction-seed0-steps-20-draft.mp4"
+    assert short.facts["video"] == (
+        "media/introduction/introduction-seed0-steps-20-cut-short-draft.mp4"
+    )
     assert forward.facts["video"] == "media/forward_process/forward_process-seed0-draft-silent.mp4"
     assert reverse.facts["video"] == (
         "media/reverse_process/"
         "reverse_process-seed4294967295-sampler-ddpm-steps-5-theme-light-draft-silent.mp4"
     )
-    for made in (lecture, forward, reverse):
+    for made in (lecture, short, forward, reverse):
         stem = Path(made.facts["video"]).with_suffix("")
         for kind, suffix in {
             "srt": ".srt",

@@ -11,7 +11,7 @@ from diffusion_core.experiments.between_noises import interpolation, lerp, slerp
 from diffusion_core.experiments.brush import noise_brush
 from diffusion_core.experiments.checks import Patch
 from diffusion_core.experiments.deciding import Classifier, decision, judged
-from diffusion_core.experiments.field import field, score_field
+from diffusion_core.experiments.field import density, field, score_field
 from diffusion_core.experiments.forking import Branch, forks
 from diffusion_core.experiments.forward_mistakes import (
     mistake_no_noise_weight,
@@ -20,6 +20,8 @@ from diffusion_core.experiments.forward_mistakes import (
 )
 from diffusion_core.experiments.forward_routes import routes
 from diffusion_core.experiments.inpaint import KeepingKnown, inpainting
+from diffusion_core.experiments.inside_unet import inside_unet
+from diffusion_core.experiments.learning import learning, loss_curve, stage_name
 from diffusion_core.experiments.noise_changes import sensitivity_map, similar_noise
 from diffusion_core.experiments.paths import Runs
 from diffusion_core.experiments.process import ReverseProcess
@@ -38,13 +40,17 @@ __all__ = [
     "ReverseProcess",
     "Runs",
     "decision",
+    "density",
     "erased",
     "field",
     "forks",
     "inpainting",
+    "inside_unet",
     "interpolation",
     "judged",
+    "learning",
     "lerp",
+    "loss_curve",
     "mistake_no_noise_weight",
     "mistake_no_rescaling",
     "mistake_no_time_embedding",
@@ -58,6 +64,7 @@ __all__ = [
     "sensitivity_map",
     "similar_noise",
     "slerp",
+    "stage_name",
     "turn_name",
     "u_turn",
     "unscaled_linear",

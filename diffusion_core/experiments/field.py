@@ -11,6 +11,7 @@ from diffusion_core.experiments.checks import check_rising
 from diffusion_core.experiments.paths import Runs
 from diffusion_core.experiments.process import ReverseProcess, check_same_schedule, start_noise
 from diffusion_core.files import Facts
+from diffusion_core.gaussians import Mixture
 from diffusion_core.recipe import check_range, check_whole
 from diffusion_core.recording import environment, stack
 from diffusion_core.samplers import DDIM, DDPM, Sampler
@@ -69,6 +70,50 @@ def field(
             "reach": reach,
             **environment(),
             **(facts or {}),
+        },
+    )
+
+
+def density(
+    mixture: Mixture, schedule: Schedule, times: Sequence[int], *, side: int, reach: float
+) -> Trajectory:
+    """How likely every place of a square grid is, at each of ``times`` and of the data.
+
+    The states are one picture a time: p_t at (row, column), the highest y
+    first, so that it lies as the plane does.
+
+    Parameters
+    ----------
+    mixture
+        What x_0 is drawn from; its stds are above 0.
+    times
+        Rising, in 0 … T − 1; recorded falling, and at last the data at t = −1.
+    side, reach
+        Places a side, at least 2, and half the side's length.
+    """
+    check_rising("times", times, schedule)
+    check_whole("side", side, 2, 1000)
+    check_range("reach", reach, 0, 1000)
+    line = torch.linspace(-reach, reach, side, dtype=torch.float64)
+    rows, columns = torch.meshgrid(line.flip(0), line, indexing="ij")
+    places = torch.stack([columns, rows], dim=-1)
+    at = torch.tensor([*sorted(times, reverse=True), CLEAN])
+    # Row by row, because a mixture judges every place with each of its components.
+    p = [
+        torch.stack([noisy.log_density(row).exp() for row in places])
+        for noisy in (mixture.noised(schedule.alpha(t), schedule.sigma(t)) for t in at.tolist())
+    ]
+    return Trajectory(
+        states=torch.stack(p)[:, None, None].float().numpy(),
+        timesteps=at.numpy(),
+        alpha_bar=schedule.alpha_bar(at).numpy(),
+        facts={
+            "experiment": "score_field",
+            "nfe": 0,
+            "schedule": schedule.name,
+            "side": side,
+            "reach": reach,
+            **environment(),
         },
     )
 

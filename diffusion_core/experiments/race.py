@@ -22,10 +22,15 @@ from diffusion_core.trajectory import Trajectory
 REFERENCE = "reference"
 
 
+def evaluations_of(process: ReverseProcess) -> list[int]:
+    """How often each step of ``process`` evaluates the network, N numbers."""
+    asked = (process.sampler.evaluations(t, s) for t, s in itertools.pairwise(process.times))
+    return [times * process.denoiser.evaluations for times in asked]
+
+
 def nfe_of(process: ReverseProcess) -> int:
     """How often a run of ``process`` evaluates the network."""
-    asked = (process.sampler.evaluations(t, s) for t, s in itertools.pairwise(process.times))
-    return sum(asked) * process.denoiser.evaluations
+    return sum(evaluations_of(process))
 
 
 def within_budget(
@@ -69,6 +74,7 @@ def sampler_race(
     shape: Sequence[int],
     *,
     nfe: int,
+    also: Sequence[int] = (),
     spacing: str = "trailing",
 ) -> Runs:
     """Several samplers from the same noise, with as many network evaluations.
@@ -87,7 +93,7 @@ def sampler_race(
     ----------
     reference
         The converged answer: deterministic, many steps.  It also visits every
-        time that a racer visits, so that whole paths can be compared.
+        time that a racer of ``nfe`` visits, so that whole paths can be compared.
     samplers
         The racers by name, at least one; "reference" is taken.
     seeds
@@ -96,17 +102,22 @@ def sampler_race(
         Of one sample, (C, H, W).
     nfe
         Network evaluations that each racer may use, 1 … 100,000.
+    also
+        Other such numbers, none twice: the same race again, with as many.
     spacing
         Of the racers' times (see ``sampling_times``).
 
     Returns
     -------
     Runs
-        "reference" and the racers.  Facts of a racer: "nfe", what it really
-        used; "nfe_allowed", "steps", "random", "distance_to_reference", a number for
-        each kept state that the reference holds too (all, unless a policy
-        thins them) and each sample, with their "distance_times"; and
-        "distance_to", of its end to each racer's, one number a sample.
+        "reference" and the racers; those of ``also`` have the number behind
+        their names, "heun 20".  Facts of a racer: "runner", its name; "nfe",
+        what it really used, and "evaluations", step by step; "nfe_allowed",
+        "steps", "random"; "distance_to_reference", a number for each kept state
+        that the reference holds too (of ``nfe`` all, unless a policy thins
+        them; the end always) and each sample, with their "distance_times"; and
+        "distance_to", of its end to that of each racer with as many
+        evaluations, one number a sample.
 
     Raises
     ------
@@ -115,40 +126,52 @@ def sampler_race(
         reference, or where ``nfe`` does not allow one step.
     """
     reference.check_deterministic("the reference of a race")
-    check_whole("nfe", nfe, 1, 100_000)
+    budgets = (nfe, *also)
+    for budget in budgets:
+        check_whole("nfe", budget, 1, 100_000)
+    if len(set(budgets)) < len(budgets):
+        raise UsageError(f"nfe = {nfe} and also = {tuple(also)} name one number twice")
     if not samplers or REFERENCE in samplers:
         raise ValueError(
             f"samplers = {list(samplers)}; give at least one, none called {REFERENCE!r}"
         )
-    racers = {
-        name: within_budget(reference, sampler, nfe, spacing) for name, sampler in samplers.items()
+    races = {
+        budget: {
+            name: within_budget(reference, sampler, budget, spacing)
+            for name, sampler in samplers.items()
+        }
+        for budget in budgets
     }
-    visited = set(reference.times).union(*(racer.times for racer in racers.values()))
+    visited = set(reference.times).union(*(racer.times for racer in races[nfe].values()))
     reference = replace(reference, times=sorted(visited, reverse=True))
-    runs: Runs = {}
-    for name, racer in {REFERENCE: reference, **racers}.items():
+
+    def run(name: str, process: ReverseProcess) -> Trajectory:
         # The same noise again: the first draw starts every path, the next are its steps'.
         eps, noise = start_noise(seeds, shape)
-        steps = len(racer.times) - 1
         facts: Facts = {
             "experiment": "sampler_race",
             "seeds": [int(seed) for seed in seeds],
             "runner": name,
-            "steps": steps,
+            "steps": len(process.times) - 1,
+            "evaluations": evaluations_of(process),
         }
-        runs[name] = racer.record(racer.pure_noise(eps), noise, facts=facts)
-    for name, racer in racers.items():
-        times, distance = path_distance(runs[name], runs[REFERENCE])
-        runs[name] = saying(
-            runs[name],
-            nfe_allowed=nfe,
-            random=not racer.deterministic,
-            distance_times=times.tolist(),
-            distance_to_reference=distance.tolist(),
-            distance_to={
-                other: rms(runs[name].states[-1], runs[other].states[-1])
-                for other in racers
-                if other != name
-            },
-        )
+        return process.record(process.pure_noise(eps), noise, facts=facts)
+
+    runs: Runs = {REFERENCE: run(REFERENCE, reference)}
+    for budget, racers in races.items():
+        ran = {name: run(name, racer) for name, racer in racers.items()}
+        for name, racer in racers.items():
+            times, distance = path_distance(ran[name], runs[REFERENCE])
+            runs[name if budget == nfe else f"{name} {budget}"] = saying(
+                ran[name],
+                nfe_allowed=budget,
+                random=not racer.deterministic,
+                distance_times=times.tolist(),
+                distance_to_reference=distance.tolist(),
+                distance_to={
+                    other: rms(ran[name].states[-1], ran[other].states[-1])
+                    for other in racers
+                    if other != name
+                },
+            )
     return runs

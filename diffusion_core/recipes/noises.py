@@ -15,6 +15,9 @@ from diffusion_core.recipes.checks import (
 )
 from diffusion_core.recipes.sampling import Asking, Sampling, checked_patch
 
+DETERMINISTIC = tuple(name for name in SAMPLERS if name != "ddpm")
+"""Samplers that add no noise (DDIM at its usual η = 0)."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimilarNoiseRecipe(Sampling):
@@ -135,8 +138,8 @@ class InterpolationRecipe(Sampling):
 class RaceRecipe(Asking):
     """Samplers from one noise, at equal network evaluations (``experiments.sampler_race``).
 
-    The runs are "reference", DDIM with many steps, and the racers by their
-    names.  The fields of ``Asking``, and:
+    The runs are "reference", a deterministic rule with many steps, and the
+    racers by their names.  The fields of ``Asking``, and:
 
     Parameters
     ----------
@@ -144,8 +147,13 @@ class RaceRecipe(Asking):
         The racers, at least one, none twice.
     nfe
         Network evaluations that each may use, 1 … 100,000.
-    reference_steps
-        Of the converged answer, 1 … T.
+    also
+        Other such numbers, none twice, for which the race is run again; those
+        runs have the number behind their names, "heun 20".
+    reference_sampler, reference_steps
+        Of the converged answer: a rule that adds no noise, and 1 … T.  Where
+        the racers are good it must be better, or it is its own error that they
+        are measured by.
     seed, samples
         The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
         the others follow it.
@@ -153,6 +161,8 @@ class RaceRecipe(Asking):
 
     samplers: tuple[str, ...] = SAMPLERS
     nfe: int = 10
+    also: tuple[int, ...] = ()
+    reference_sampler: str = "ddim"
     reference_steps: int = 200
     seed: int = 0
     samples: int = 4
@@ -163,10 +173,14 @@ class RaceRecipe(Asking):
             check_name("sampler", name, SAMPLERS)
         if not self.samplers or len(set(self.samplers)) < len(self.samplers):
             raise UsageError(f"samplers = {tuple(self.samplers)} must be at least one, none twice")
+        check_name("reference sampler", self.reference_sampler, DETERMINISTIC)
+        if len({self.nfe, *self.also}) <= len(self.also):
+            raise UsageError(f"nfe = {self.nfe} and also = {self.also} name one number twice")
         settle(
             self,
             samplers=tuple(self.samplers),
             nfe=check_whole("nfe", self.nfe, 1, 100_000),
+            also=tuple(check_whole("a number of also", n, 1, 100_000) for n in self.also),
             reference_steps=check_whole("reference_steps", self.reference_steps, 1, self.T),
             seed=check_seed(self.seed),
             samples=check_whole("samples", self.samples, 1, 1000),
@@ -182,8 +196,10 @@ class RaceRecipe(Asking):
 class ForksRecipe(Sampling):
     """One path, and several from a time on (``experiments.forks``).
 
-    The runs are called as the prompts are, and "seed s" for other noise.  The
-    fields of ``Sampling``, whose prompt is that of the shared path, and:
+    The runs are called as the prompts are, and "seed s" for other noise.  Where
+    the model draws digits, the facts of each hold "final_class" as the judge that
+    ships reads it.  The fields of ``Sampling``, whose prompt is that of the shared
+    path, and:
 
     Parameters
     ----------
@@ -197,6 +213,9 @@ class ForksRecipe(Sampling):
     seed, samples
         The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
         the others follow it.
+    words
+        Whether the bundle's facts hold "words", what is asked for as numbers
+        (``text.words_as_numbers``).
     """
 
     prompts: tuple[str, ...] = ()
@@ -204,6 +223,7 @@ class ForksRecipe(Sampling):
     after: int = 0
     seed: int = 0
     samples: int = 1
+    words: bool = False
 
     def __post_init__(self) -> None:
         Sampling.__post_init__(self)
@@ -219,7 +239,10 @@ class ForksRecipe(Sampling):
             after=check_whole("after", self.after, 0, self.steps - 1),
             seed=check_seed(self.seed),
             samples=check_whole("samples", self.samples, 1, 1000),
+            words=bool(self.words),
         )
+        if self.words and not any(self.asked()):
+            raise UsageError("words = True, and there are none: nothing is asked for")
 
     def asked(self) -> tuple[str, ...]:
         """The shared path's prompt and those of the branches."""

@@ -57,7 +57,9 @@ class UTurnRecipe(FromPicture):
 class BrushRecipe(FromPicture):
     """Noise is painted along a stroke, and removed (``experiments.noise_brush``).
 
-    The runs are "painted" and "removed".  The fields of ``FromPicture``, and:
+    The runs are "painted" and "removed".  Where the model draws digits, the facts
+    of "painted" hold "class" and those of "removed" "final_class", as the judge
+    that ships reads them.  The fields of ``FromPicture``, and:
 
     Parameters
     ----------

@@ -48,6 +48,9 @@ class ScoreFieldRecipe:
         Rising times in 0 … T − 1 at which the field is drawn.
     side, reach
         Arrows a side of the field, 2 … 200, and half its side, above 0 … 10.
+    density_side
+        Places a side at which the density is known as well, 2 … 1000, in the
+        run "density"; 0 for none.
     """
 
     points: str = "ring"
@@ -62,6 +65,7 @@ class ScoreFieldRecipe:
     times: tuple[int, ...] = (50, 150, 250, 350, 450, 550, 650, 750, 850, 950)
     side: int = 21
     reach: float = 2.5
+    density_side: int = 0
 
     def __post_init__(self) -> None:
         check_name("points", self.points, POINTS)
@@ -79,8 +83,11 @@ class ScoreFieldRecipe:
             side=check_whole("side", self.side, 2, 200),
             reach=float(self.reach),
         )
+        if self.density_side:
+            check_whole("density_side", self.density_side, 2, 1000)
         settle(
             self,
+            density_side=int(self.density_side),
             steps=check_whole("steps", self.steps, 1, self.T),
             times=checked_times("times", self.times, self.T),
         )

@@ -61,13 +61,20 @@ class Batches:
             self.embeddings = torch.from_numpy(vocabulary.embeddings[chosen].astype(np.float32))
 
     def __getitem__(self, step: int) -> Batch:
-        """The batch of ``step``; what whole batches leave over joins the next shuffle."""
+        """The batch of ``step``."""
+        chosen = self.chosen(step)
+        return Batch(to_unit(self.images[chosen]), self._text(chosen, step))
+
+    def chosen(self, step: int) -> Tensor:
+        """Which pictures ``step`` trains on; what whole batches leave over joins the next shuffle.
+
+        (B,) positions in ``images``.
+        """
         epoch, index = divmod(step, self.per_epoch)
         order = torch.randperm(
             len(self.images), generator=generator(self.settings.seed, ORDER, epoch)
         )
-        chosen = order[index * self.size : (index + 1) * self.size]
-        return Batch(to_unit(self.images[chosen]), self._text(chosen, step))
+        return order[index * self.size : (index + 1) * self.size]
 
     def _text(self, chosen: Tensor, step: int) -> Tensor | None:
         if self.captions is None or self.embeddings is None:

@@ -87,6 +87,9 @@ class TrainingRun:
     clock
         Seconds, of which ``minutes`` are made: those on the wall, or the
         processor's (``time.process_time``) where runs are to be compared.
+    batches, sheet
+        What each step learns from, and the samples that show what was learnt,
+        where these are not the pictures themselves: latents of them, say.
 
     Raises
     ------
@@ -106,6 +109,8 @@ class TrainingRun:
         vocabulary: Vocabulary | None = None,
         processes: Processes | None = None,
         clock: Callable[[], float] = time.monotonic,
+        batches: Batches | None = None,
+        sheet: SampleSheet | None = None,
     ) -> None:
         self.processes, self.clock = processes or Processes(), clock
         device = self.processes.device
@@ -113,7 +118,7 @@ class TrainingRun:
             settings = replace(settings, precision=best_precision(device))
         self.images, self.settings, self.output = images, settings, output
         self.vocabulary = vocabulary
-        self.batches = Batches(images, settings, vocabulary)
+        self.batches = Batches(images, settings, vocabulary) if batches is None else batches
         self.share = self.processes.part_of(self.batches.size)
         self.steps = settings.epochs * self.batches.per_epoch
         self.planned = settings.minutes is None
@@ -142,7 +147,7 @@ class TrainingRun:
             weight_decay=settings.weight_decay,
             fused=device.type != "mps",
         )
-        self.sheet = SampleSheet(self.schedule, network, vocabulary, images.captions)
+        self.sheet = sheet or SampleSheet(self.schedule, network, vocabulary, images.captions)
         self.stages = Stages(self.sheet.stage_shape)
         self.step = 0
         self.seconds = 0.0

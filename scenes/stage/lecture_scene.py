@@ -15,6 +15,7 @@ from diffusion_core.trajectory import Trajectory
 from scenes.cues import Chapter, Cue, Narrator, Sentence
 from scenes.options import SceneOptions
 from scenes.stage.camera import StageCamera
+from scenes.stage.hurry import HURRIED, changing
 from scenes.stage.layout import TITLE, px
 from scenes.stage.lettering import TITLE_SIZE, WORDS_SIZE, Lettering
 from scenes.stage.theme import THEMES
@@ -83,10 +84,15 @@ class LectureScene(Scene):
         self.lettering = Lettering(self.theme)
         self.cues: list[Cue] = []
         self._updating: dict[int, bool] = {}  # of this animation: whether a mobject has updaters
+        self._hurried = False
         self.camera.background_color = self.theme.background
 
     def play(self, *animations: Any, **options: Any) -> None:
-        """See ``manim.Scene.play``."""
+        """See ``manim.Scene.play``; in a detail of a short cut, hurried through."""
+        if self._hurried:
+            animations, options = tuple(changing(animations)), options | {"run_time": HURRIED}
+            if not animations:
+                return
         self._updating.clear()
         start = self.now
         super().play(*animations, **options)
@@ -121,8 +127,15 @@ class LectureScene(Scene):
         """Seconds since the scene began, in whole frames."""
         return float(self.renderer.time)
 
+    @property
+    def short(self) -> bool:
+        """Whether only the essential beats are asked for."""
+        return self.options.cut == "short"
+
     @contextmanager
-    def beat(self, caption: str, spoken: str | None = None) -> Iterator[Beat]:
+    def beat(
+        self, caption: str, spoken: str | None = None, *, detail: bool = False
+    ) -> Iterator[Beat]:
         """One sentence and what moves while it is said; lasts as long as the longer of both.
 
         Parameters
@@ -131,7 +144,17 @@ class LectureScene(Scene):
             The sentence as it is written.
         spoken
             As it is said, where that differs.
+        detail
+            Whether a short cut does without it: nothing is said then, and what
+            moves is hurried through (see ``scenes.stage.hurry``).
         """
+        if detail and self.short:
+            self._hurried = True
+            try:
+                yield Beat(self, 0)
+            finally:
+                self._hurried = False
+            return
         sentence = Sentence(caption, spoken or caption)
         beat = Beat(self, self.inputs.narrator.duration(sentence))
         self.cues.append(Cue(beat.start, beat.start + beat.seconds, sentence))
@@ -141,7 +164,7 @@ class LectureScene(Scene):
     def rest(self, seconds: float) -> None:
         """Let the picture stand, for a whole number of frames."""
         frames = round(seconds * config.frame_rate)
-        if frames > 0:
+        if frames > 0 and not self._hurried:
             # Half a frame more, because manim rounds down.
             self.wait((frames + 0.5) / config.frame_rate, frozen_frame=True)
 

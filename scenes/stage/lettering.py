@@ -104,7 +104,14 @@ class Lettering:
     def _set(
         self, kind: type[Typst], body: str, size: float, colour: str | None, writing: Writing
     ) -> Typst:
-        mobject = kind(body, font_size=size, typst_preamble=_PREAMBLE, font_paths=[FONTS])
+        mobject = kind(
+            body,
+            font_size=size,
+            typst_preamble=_PREAMBLE,
+            font_paths=[FONTS],
+            # manim forgets to scale the rules of a formula that it has made before.
+            use_svg_cache=kind is not MathTypst,
+        )
         mobject.set_color(colour or self.theme.text)
         mobject.name = str(writing)
         for glyph in mobject.family_members_with_points():

@@ -14,6 +14,7 @@ from torch import Tensor
 from diffusion_core.captions import Captions
 from diffusion_core.checkpoints import save_weights
 from diffusion_core.denoiser import Posterior, Prediction, clipped, to_posterior
+from diffusion_core.history import History
 from diffusion_core.recording import record
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import Schedule
@@ -51,6 +52,29 @@ def captions(images: Tensor) -> Captions:
     """What may be said of pictures (N, C, H, W), uint8."""
     bright = images.flatten(1).float().mean(1) > 127.5
     return Captions(TEXTS, torch.tensor([[0, 1], [2, 3]]), bright.long())
+
+
+def small_history(seed: int = 0) -> History:
+    """Of a run of two steps, in which two samples were drawn three times; nobody trained it."""
+    generator = np.random.default_rng(seed)
+    return History(
+        steps=np.array([0, 1, 2]),
+        seen=np.array([0, 8, 16]),
+        seconds=np.array([0.5, 0.75, 1.25]),
+        samples=generator.integers(0, 256, (3, 2, 1, 8, 8), np.uint8),
+        losses=np.array([0.9, 0.8], np.float32),
+        facts={
+            "samples": {
+                "seeds": [0, 1],
+                "prompts": ["", "dark"],
+                "sampler": "ddim",
+                "steps": 3,
+                "guidance": 2.0,
+            },
+            "training": {"schedule": "cosine", "timesteps": 20},
+            "data": {"name": "blobs/train", "pictures": 40},
+        },
+    )
 
 
 def tiny_reading_weights(path: Path) -> Path:

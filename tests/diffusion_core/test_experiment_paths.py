@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from diffusion_core.errors import UsageError
 from diffusion_core.experiments import (
     Branch,
     Patch,
@@ -247,6 +248,24 @@ def test_a_step_from_afar_leaves_heun_an_evaluation_for_another() -> None:
     reference = process("ddim", steps=100)
     runs = sampler_race(reference, {"heun": make_sampler("heun", COSINE)}, [1], POINT, nfe=20)
     assert (runs["heun"].facts["steps"], runs["heun"].facts["nfe"]) == (11, 20)
+
+
+def test_a_race_is_run_again_with_as_many_evaluations_as_are_named() -> None:
+    reference = process("heun", denoiser=ExactDenoiser(BROAD, LINEAR), schedule=LINEAR, steps=100)
+    samplers = {name: make_sampler(name, LINEAR) for name in ("ddim", "heun")}
+    both = sampler_race(reference, samplers, SEEDS, POINT, nfe=10, also=(20,), spacing="karras")
+    assert list(both) == ["reference", "ddim", "heun", "ddim 20", "heun 20"]
+    [again] = (run for name, run in raced(20, "heun").items() if name != "reference")
+    np.testing.assert_array_equal(both["heun 20"].states, again.states)
+    facts = both["heun 20"].facts
+    assert (facts["runner"], facts["nfe_allowed"], facts["nfe"]) == ("heun", 20, 19)
+    assert facts["evaluations"] == [2] * 9 + [1]
+    assert facts["distance_times"][-1] == -1
+    assert set(facts["distance_to"]) == {"ddim"}
+    end = ends(both)
+    assert end["ddim 20"] < end["ddim"]
+    with pytest.raises(UsageError, match=r"nfe = 10 and also = \(10,\) name one number twice"):
+        sampler_race(reference, samplers, SEEDS, POINT, nfe=10, also=(10,))
 
 
 def test_the_higher_order_ends_nearer_the_converged_answer(race: Runs) -> None:

@@ -13,13 +13,15 @@ from diffusion_core.bundle import Bundle
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.experiments.brush import brushed
 from diffusion_core.pictures import load_picture
-from diffusion_core.points import ring
+from diffusion_core.points import as_mixture, point_set, ring
 from diffusion_core.recipe import (
     BrushRecipe,
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
+    InsideRecipe,
     InterpolationRecipe,
+    LatentRecipe,
     MistakesRecipe,
     RaceRecipe,
     ReverseRecipe,
@@ -27,18 +29,25 @@ from diffusion_core.recipe import (
     ScoreFieldRecipe,
     SensitivityRecipe,
     SimilarNoiseRecipe,
+    TrainingRecipe,
     UTurnRecipe,
     describe,
 )
 from diffusion_core.runs import draw, run
 from diffusion_core.store import Store
+from tests.diffusion_core.fakes import small_history
+from tests.diffusion_core.latents import save_tiny_latent
 
 FEW = {"steps": 3, "T": 100}
 
 
 @pytest.fixture
-def recipes(tiny_weights: Path, reading_weights: Path) -> dict[str, tuple[Any, set[str]]]:
+def recipes(
+    tiny_weights: Path, reading_weights: Path, tmp_path: Path
+) -> dict[str, tuple[Any, set[str]]]:
     """A small recipe of each kind (and more), and the names of its runs."""
+    history = tmp_path / "small" / "history.safetensors"
+    small_history().save(history)
     tiny = {"model": str(tiny_weights), **FEW}
     forward = {"right", "mistake", "right_forward", "mistake_forward"}
     return {
@@ -53,6 +62,18 @@ def recipes(tiny_weights: Path, reading_weights: Path) -> dict[str, tuple[Any, s
         ),
         "brush": (BrushRecipe(t=50, **tiny), {"painted", "removed"}),
         "inpainting": (InpaintingRecipe(hole=(0, 0, 4, 8), **tiny), {"inpainting"}),
+        "inside": (
+            InsideRecipe(
+                model=str(reading_weights), prompt="dark", other="bright", samples=2, **FEW
+            ),
+            {
+                f"{name}{of}"
+                for name in ("down 1", "down 2", "middle", "up 2", "up 1")
+                for of in ("", ", without skips", ", without depths", ", other words")
+            }
+            | {"whole", "without skips", "without depths", "other words"}
+            | {"noise level", "words", "noise level, other words", "words, other words"},
+        ),
         "similar": (
             SimilarNoiseRecipe(patch=(1, 1, 2, 2), entry=1, samples=2, **tiny),
             {"original", "patch", "entry"},
@@ -97,11 +118,32 @@ def recipes(tiny_weights: Path, reading_weights: Path) -> dict[str, tuple[Any, s
             MistakesRecipe(mistake="noise_at_the_end", **tiny),
             {"right", "mistake"},
         ),
+        "latent": (
+            LatentRecipe(
+                model=str(save_tiny_latent(tmp_path / "latent" / "it.safetensors")),
+                picture_model=str(tiny_weights),
+                **FEW,
+            ),
+            {"pixels", "latents", "returned", "small", "enlarged", "erased latents", "erased"}
+            | {"process", "decoded"},
+        ),
         "score_field": (
             ScoreFieldRecipe(
-                samples=4, steps=3, T=100, times=(20, 80), side=3, training_steps=2, points="spiral"
+                samples=4,
+                steps=3,
+                T=100,
+                times=(20, 80),
+                side=3,
+                training_steps=2,
+                points="spiral",
+                density_side=4,
             ),
-            {f"{run}{end}" for run in ("field", "ode", "sde") for end in ("", " learned")},
+            {f"{run}{end}" for run in ("field", "ode", "sde") for end in ("", " learned")}
+            | {"density"},
+        ),
+        "training": (
+            TrainingRecipe(model=str(history)),
+            {"step 0", "step 1", "step 2"},
         ),
     }
 
@@ -179,6 +221,28 @@ def test_the_field_is_the_score_of_the_data() -> None:
     # Almost all noise at t = 900: the score is that of the standard normal, −x.
     score = -field.eps_hat[0, :, :, 0, 0] / field.noise_weight[0]
     np.testing.assert_allclose(score, -field.states[0, :, :, 0, 0], atol=0.1)
+
+
+def test_the_density_is_that_of_the_data_and_lies_as_the_plane_does() -> None:
+    recipe = ScoreFieldRecipe(
+        points="two_moons",
+        training_steps=0,
+        samples=2,
+        steps=2,
+        times=(100, 900),
+        reach=4.0,
+        std=0.2,
+        density_side=81,
+    )
+    density = run_experiment(recipe)["density"]
+    assert density.timesteps.tolist() == [900, 100, -1]
+    p = density.states[:, 0, 0].astype(np.float64)
+    np.testing.assert_allclose(p.sum((1, 2)) * 0.1**2, 1, rtol=0.02)
+    y, x = np.mgrid[4:-4:81j, -4:4:81j]
+    np.testing.assert_allclose(p[0], np.exp(-(x**2 + y**2) / 2) / (2 * np.pi), atol=0.02)
+    data = as_mixture(point_set("two_moons", recipe.count, recipe.seed), recipe.std)
+    there = torch.tensor(np.stack([x, y], axis=-1)[30, 20:60])
+    np.testing.assert_allclose(p[-1, 30, 20:60], data.log_density(there).exp(), rtol=1e-5)
 
 
 def test_the_particles_of_both_ways_arrive_at_the_data() -> None:

@@ -22,19 +22,24 @@ from diffusion_core.recipe import (
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
+    InsideRecipe,
     InterpolationRecipe,
+    LatentRecipe,
     MistakesRecipe,
     RaceRecipe,
     RoutesRecipe,
     ScoreFieldRecipe,
     SensitivityRecipe,
     SimilarNoiseRecipe,
+    TrainingRecipe,
     UTurnRecipe,
     describe,
     fingerprint,
 )
 from diffusion_core.recipes import pictures, plane, sampling
 from tests.diffusion_core.conftest import one_line, save_tiny
+from tests.diffusion_core.fakes import small_history
+from tests.diffusion_core.latents import save_tiny_latent
 
 ASKING = {
     "prompt": "eight",
@@ -63,6 +68,11 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
     (InpaintingRecipe(prompt="seven"), {**PICTURE, "hole": (1, 2, 3, 4), "resample": 2}),
     (MistakesRecipe(prompt="seven"), {**PICTURE, "mistake": "no_time_embedding", "t": 6}),
     (
+        InsideRecipe(prompt="seven"),
+        {**SAMPLING, "eta": 0.5, "seed": 1, "samples": 2, "alpha_bars": (0.5,), "other": "one"}
+        | {"channels": 2},
+    ),
+    (
         SimilarNoiseRecipe(prompt="seven", patch=(0, 0, 1, 1), samples=2),
         {**SAMPLING, "seed": 1, "samples": 3, "patch": (0, 0, 1, 2), "entry": 1},
     ),
@@ -71,7 +81,7 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
     (
         RaceRecipe(prompt="seven"),
         {**ASKING, "samplers": ("heun",), "nfe": 9, "reference_steps": 99, "seed": 1}
-        | {"samples": 2},
+        | {"samples": 2, "also": (3, 5), "reference_sampler": "heun"},
     ),
     (
         ForksRecipe(prompt="seven", prompts=("", "one")),
@@ -79,22 +89,31 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
         | {"seed": 1, "samples": 2},
     ),
     (
+        LatentRecipe(),
+        {key: value for key, value in SAMPLING.items() if key not in ("prompt", "guidance")}
+        | {"seed": 1, "samples": 2},
+    ),
+    (
         ScoreFieldRecipe(),
         {"points": "spiral", "count": 9, "std": 0.2, "training_steps": 0, "seed": 1, "T": 990}
         | {"samples": 2, "steps": 9, "schedule": "linear", "times": (1, 2), "side": 3}
-        | {"reach": 3.0},
+        | {"reach": 3.0, "density_side": 5},
     ),
+    (TrainingRecipe(), {"points": 100}),
 ]
 
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("named")
+    small_history().save(folder / "history.safetensors")
     Image.fromarray(np.full((16, 16), 40, np.uint8)).save(folder / "picture.png")
     return {
         "image": str(folder / "picture.png"),
         "model": str(save_tiny(folder / "one.safetensors", seed=0)),
         "other": str(save_tiny(folder / "two.safetensors", seed=1)),
+        "latent": str(save_tiny_latent(folder / "three.safetensors", seed=0)),
+        "other latent": str(save_tiny_latent(folder / "four.safetensors", seed=1)),
     }
 
 
@@ -105,7 +124,11 @@ def test_every_experiment_is_tried_here() -> None:
 @pytest.mark.parametrize(("recipe", "changes"), ENTRIES, ids=lambda value: type(value).__name__)
 def test_each_field_counts(recipe: Any, changes: dict[str, Any], named: dict[str, str]) -> None:
     fields = {field.name for field in dataclasses.fields(recipe)}
-    if "model" in fields:
+    if "picture_model" in fields:
+        models = {"model": named["latent"], "picture_model": named["model"]}
+        recipe = dataclasses.replace(recipe, **models)
+        changes = {**changes, "model": named["other latent"], "picture_model": named["other"]}
+    elif "model" in fields:
         recipe = dataclasses.replace(recipe, model=named["model"])
         changes = {**changes, "model": named["other"]}
     if "sampler" in fields and "eta" not in changes:
@@ -147,6 +170,15 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (BrushRecipe, {"outside": "gone"}, "outside 'gone' is unknown; choose one of: kept, free"),
     (InpaintingRecipe, {"hole": ()}, "hole is empty"),
     (InpaintingRecipe, {"resample": 0}, "resample = 0 is outside 1 … 100"),
+    (InsideRecipe, {"alpha_bars": ()}, "alpha_bars = () must fall and hold at least one"),
+    (InsideRecipe, {"alpha_bars": (0.1, 0.2)}, "alpha_bars = (0.1, 0.2) must fall"),
+    (InsideRecipe, {"alpha_bars": (1.0,)}, "one of alpha_bars = 1.0 is outside"),
+    (InsideRecipe, {"channels": 0}, "channels = 0 is outside 1 … 64"),
+    (InsideRecipe, {"samples": 0}, "samples = 0 is outside 1 … 1000"),
+    (InsideRecipe, {"schedule": "karras"}, "schedule 'karras' is unknown"),
+    (LatentRecipe, {"samples": 0}, "samples = 0 is outside 1 … 1000"),
+    (LatentRecipe, {"sampler": "ddpm", "eta": 0.5}, "eta = 0.5 is for the sampler 'ddim'"),
+    (LatentRecipe, {"steps": 1001}, "steps = 1001 is outside 1 … 1000"),
     (MistakesRecipe, {"mistake": "none"}, "mistake 'none' is unknown"),
     (MistakesRecipe, {"mistake": "no_rescaling"}, "T = 1000 is outside 10 … 500"),
     (MistakesRecipe, {"mistake": "no_time_embedding", "t": 1000}, "t = 1000 is outside 0 … 999"),
@@ -160,6 +192,9 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (RaceRecipe, {"samplers": ()}, "samplers = () must be at least one, none twice"),
     (RaceRecipe, {"samplers": ("ddim", "ddim")}, "none twice"),
     (RaceRecipe, {"samplers": ("rk4",)}, "sampler 'rk4' is unknown"),
+    (RaceRecipe, {"also": (10,)}, "nfe = 10 and also = (10,) name one number twice"),
+    (RaceRecipe, {"also": (0,)}, "a number of also = 0 is outside 1 … 100000"),
+    (RaceRecipe, {"reference_sampler": "ddpm"}, "reference sampler 'ddpm' is unknown"),
     (RaceRecipe, {"nfe": 0}, "nfe = 0 is outside 1 … 100000"),
     (ForksRecipe, {}, "the path has no branches"),
     (ForksRecipe, {"prompts": ("", "")}, "name one branch twice"),
@@ -169,6 +204,8 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (ScoreFieldRecipe, {"points": "cloud"}, "points 'cloud' is unknown; choose one of: spiral"),
     (ScoreFieldRecipe, {"times": (3, 2)}, "times = (3, 2) must rise"),
     (ScoreFieldRecipe, {"side": 1}, "side = 1 is outside 2 … 200"),
+    (ScoreFieldRecipe, {"density_side": 1}, "density_side = 1 is outside 2 … 1000"),
+    (TrainingRecipe, {"points": 9}, "points = 9 is outside 10 … 10000"),
     (ScoreFieldRecipe, {"std": 0}, "std = 0 is outside 0.001 … 0.9"),
 ]
 

@@ -16,7 +16,7 @@ from diffusion_core.seeds import SampleNoise
 from diffusion_core.timesteps import sampling_times
 from diffusion_core.training import TrainingRun, load_history
 from diffusion_core.training.history import is_stage
-from tests.diffusion_core.fakes import TEXTS
+from tests.diffusion_core.fakes import TEXTS, small_history
 from tests.diffusion_core.training.small_runs import (
     SETTINGS,
     STEPS,
@@ -101,15 +101,7 @@ class TestOfARun:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> tuple[Path, History]:
-    generator = np.random.default_rng(0)
-    history = History(
-        steps=np.array([0, 1, 2]),
-        seen=np.array([0, 8, 16]),
-        seconds=np.array([0.5, 0.75, 1.25]),
-        samples=generator.integers(0, 256, (3, 2, 1, 8, 8), np.uint8),
-        losses=np.array([0.9, 0.8], np.float32),
-        facts={"samples": {"seeds": [0, 1], "prompts": ["", "dark"]}},
-    )
+    history = small_history()
     path = tmp_path / "history.safetensors"
     history.save(path)
     return path, history

@@ -1,0 +1,54 @@
+"""The latent models that ship: names and files; no torch at import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from diffusion_core.errors import UsageError
+from diffusion_core.files import kind_of
+from diffusion_core.models import WEIGHTS
+
+LATENT_KIND = "diffusion-lectures latent model 1"
+LATENT_WEIGHTS = WEIGHTS / "latent"
+DEFAULT_LATENT_MODEL = "mnist"
+
+
+def shipped_latent_models() -> list[str]:
+    """Names of the latent models that ship."""
+    return sorted(path.stem for path in LATENT_WEIGHTS.glob("*.safetensors"))
+
+
+def latent_weights_path(name: str) -> Path:
+    """The file of the latent model ``name``: one that ships, a path, or a finished run's folder.
+
+    Raises
+    ------
+    UsageError
+        For a name that is none of these, a run that has not ended, and weights
+        of another kind: a model of pixels has no latents.
+    DamagedFile, LectureError
+        When the file cannot be read.
+    """
+    shipped = shipped_latent_models()
+    if name in shipped:
+        return LATENT_WEIGHTS / f"{name}.safetensors"
+    path = Path(name)
+    if name and path.is_dir():  # an empty path would be the folder that one is in
+        path = path / "weights.safetensors"
+        if not path.exists():
+            raise UsageError(
+                f"model {name!r} is a folder without weights.safetensors; let the run end "
+                "(the same command resumes it), or name another"
+            )
+    elif not name.endswith(".safetensors"):
+        raise UsageError(
+            f"latent model {name!r} is unknown; what works today: {', '.join(shipped)}, or the "
+            "file or folder that python -m diffusion_core.latent.train has made. Pipelines of "
+            "diffusers are not read yet"
+        )
+    if (kind := kind_of(path)) != LATENT_KIND:
+        raise UsageError(
+            f"model {name!r} holds {kind!r}, which has no autoencoder; for latents choose one of: "
+            f"{', '.join(shipped)}, or train one with python -m diffusion_core.latent.train"
+        )
+    return path

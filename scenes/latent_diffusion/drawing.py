@@ -1,0 +1,112 @@
+"""What the scene is drawn of: tiles of pictures and of latents, encoders and decoders, frames."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from manim import DOWN, LEFT, RIGHT, UP, Group, Mobject, Polygon, Rectangle, Typst, VGroup
+from numpy.typing import NDArray
+
+from scenes.stage.layout import px
+from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE, Lettering
+from scenes.stage.tiles import Frames, Panel, Tile
+
+REACH = 3.0
+"""Latents have mean 0 and variance 1; they are shown from −3, black, to 3, white."""
+WIDE, NARROW = 224, 168
+"""Pixels at 720p across a picture: where one process is watched, and where rows are compared."""
+LONG, SHORT, DEEP = 156, 92, 132
+"""The sides of an encoder, and how far it is from one to the other."""
+
+States = NDArray[np.floating]
+
+
+def cell_of(side: int, pixels: int) -> int:
+    """Screen pixels a cell, even, so that ``side`` cells take about so many pixels."""
+    return max(2, 2 * round(pixels / side / 2))
+
+
+def columns(maps: int) -> int:
+    """How many of a latent's maps stand side by side: as nearly a square as it goes."""
+    return math.ceil(math.sqrt(maps))
+
+
+class Drawing:
+    """Makes the parts, in the colours of a theme.
+
+    Parameters
+    ----------
+    lettering
+        Sets the words, and has the theme.
+    """
+
+    def __init__(self, lettering: Lettering) -> None:
+        self.lettering, self.theme = lettering, lettering.theme
+
+    def label(self, symbol: str, colour: str, words: str = "") -> VGroup:
+        """A symbol, and words in the same line; either may be empty."""
+        parts: list[Typst] = []
+        if symbol:
+            parts.append(self.lettering.maths(symbol, colour=colour, size=HEADING_SIZE))
+        if words:
+            parts.append(self.lettering.words(words, colour=colour, size=SMALL_SIZE))
+        return VGroup(*parts).arrange(RIGHT, buff=px(14))
+
+    def picture(self, states: States, pixels: int, colour: str, label: Mobject | None) -> Panel:
+        """States (N, C, H, W) of pictures, in a tile about so many pixels wide."""
+        tile = Tile(Frames.of(states), cell_of(states.shape[-1], pixels))
+        return Panel(tile, colour=colour, label=label)
+
+    def latent(self, states: States, pixels: int, colour: str, label: Mobject | None) -> Panel:
+        """States (N, c, h, w) of latents, all c maps in one tile about so many pixels wide."""
+        maps = states[:, :, None] / REACH
+        frames = Frames.mosaic(maps, columns(maps.shape[1]), 1, self.theme.background)
+        return Panel(Tile(frames, cell_of(frames.size[1], pixels)), colour=colour, label=label)
+
+    def machine(self, words: str, *, narrows: bool) -> VGroup:
+        """An encoder, which narrows to the right, or a decoder."""
+        left, right = (LONG / 2, SHORT / 2) if narrows else (SHORT / 2, LONG / 2)
+        across = DEEP / 2
+        corners = ((-across, left), (across, right), (across, -right), (-across, -left))
+        body = Polygon(
+            *(np.array([px(x), px(y), 0]) for x, y in corners),
+            color=self.theme.quiet,
+            stroke_width=4,
+        )
+        return VGroup(body, self.lettering.words(words, size=SMALL_SIZE))
+
+    def row(self, *things: Mobject, gap: float = 22) -> Group:
+        """Things side by side, panels by their tiles."""
+        group = Group(*things).arrange(RIGHT, buff=px(gap))
+        line = group.get_y()
+        for thing in things:
+            middle = thing.tile.get_y() if isinstance(thing, Panel) else thing.get_y()
+            thing.shift(UP * (line - middle))
+        return group
+
+    def off(self, panel: Panel, share: str) -> VGroup:
+        """How far a picture is off, to its right."""
+        said = VGroup(self.lettering.words(f"{share} off", size=WORDS_SIZE))
+        return said.next_to(panel.border, RIGHT, buff=px(24))
+
+    def cell_frames(self, panel: Panel, maps: int, row: int, column: int) -> VGroup:
+        """A frame round one cell in each map of a latent."""
+        height, width = panel.tile.frames.states.shape[-2:]
+        corners = [divmod(number, columns(maps)) for number in range(maps)]
+        return VGroup(
+            *(
+                self.frame(panel, down * (height + 1) + row, across * (width + 1) + column, 1, 1)
+                for down, across in corners
+            )
+        )
+
+    def frame(self, panel: Panel, top: int, left: int, height: int, width: int) -> Rectangle:
+        """A frame round some pixels of a tile."""
+        tile = panel.tile
+        cell = tile.width / tile.frames.size[1]
+        frame = Rectangle(
+            color=self.theme.text, stroke_width=4, width=width * cell, height=height * cell
+        )
+        across, down = (left + width / 2) * cell, (top + height / 2) * cell
+        return frame.move_to(tile.get_corner(UP + LEFT) + RIGHT * across + DOWN * down)

@@ -1,0 +1,364 @@
+"""From what a scene was asked for to what is run for it; no manim at import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from diffusion_core.errors import UsageError
+from diffusion_core.models import reads_words
+from diffusion_core.recipe import (
+    SEED_LIMIT,
+    BrushRecipe,
+    ForksRecipe,
+    ForwardRecipe,
+    InsideRecipe,
+    InterpolationRecipe,
+    LatentRecipe,
+    MistakesRecipe,
+    RaceRecipe,
+    Recipe,
+    ReverseRecipe,
+    RoutesRecipe,
+    ScoreFieldRecipe,
+    SimilarNoiseRecipe,
+    TrainingRecipe,
+    UTurnRecipe,
+)
+from scenes.options import USUAL_GUIDANCE, SceneOptions
+
+Recipes = Mapping[str, Recipe]
+"""Runs by the names that a scene knows them by."""
+GALLERY = 24
+"""Samples that are drawn at once where a scene shows many."""
+USUAL_PROMPT = "a seven"
+"""What is asked for where a scene needs a prompt and none was chosen."""
+LOOKED_INTO = 12
+"""Pictures over which it is averaged what each part of the network does."""
+GUIDED = 16
+"""Samples at each guidance scale of a row of scales."""
+RERUNS = 5
+"""Runs of each rule from one starting noise."""
+OTHER_DIGITS = {
+    "a two": {"two", "2"},
+    "a zero": {"zero", "0"},
+    "a four": {"four", "4"},
+    "an eight": {"eight", "8"},
+    "a three": {"three", "3"},
+    "a nine": {"nine", "9"},
+}
+"""What may be asked for beside a prompt, and the words of it that the prompt must not have."""
+BESIDE = 4
+"""Prompts beside the chosen one."""
+CHANGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.7)
+"""Shares of the steps after which a prompt is changed for another."""
+
+
+def forward(options: SceneOptions) -> Recipes:
+    """A picture that becomes noise."""
+    return {
+        "forward": ForwardRecipe(image=options.image, seed=options.seed, schedule=options.schedule)
+    }
+
+
+def reverse(options: SceneOptions) -> Recipes:
+    """Many samples of one model, led back at once."""
+    # The first sample has the asked seed; the others follow it, round the end of the range.
+    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GALLERY))
+    return {
+        "reverse": ReverseRecipe(
+            model=options.model,
+            seeds=seeds,
+            sampler=options.sampler,
+            steps=options.steps,
+            schedule=options.schedule,
+        )
+    }
+
+
+def asked(options: SceneOptions, prompt: str) -> ReverseRecipe:
+    """The same, asked for ``prompt``; "" asks for nothing."""
+    recipe = reverse(options)["reverse"]
+    assert isinstance(recipe, ReverseRecipe)
+    return replace(recipe, prompt=prompt, guidance=options.scale(prompt))
+
+
+def reverse_asked(options: SceneOptions) -> Recipes:
+    """The same for what was asked for, if anything was."""
+    return {"reverse": asked(options, options.prompt)}
+
+
+def inside(options: SceneOptions) -> Recipes:
+    """The network looked into, from a little noise to much."""
+    prompt = options.prompt or (USUAL_PROMPT if reads_words(options.model) else "")
+    return {
+        "inside": InsideRecipe(
+            model=options.model,
+            seed=options.seed,
+            samples=LOOKED_INTO,
+            prompt=prompt,
+            other=[*other_prompts(prompt), ""][0] if prompt else "",
+            # Of the pictures that are looked at: they should show what was asked for.
+            guidance=USUAL_GUIDANCE if prompt else 1.0,
+            sampler=options.sampler,
+            steps=options.steps,
+            schedule=options.schedule,
+            alpha_bars=(0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1),
+        )
+    }
+
+
+def schedules(options: SceneOptions) -> Recipes:
+    """The same picture and noise under three schedules."""
+    return {
+        name: ForwardRecipe(image=options.image, seed=options.seed, schedule=name, size=44)
+        for name in ("linear", "sigmoid", "cosine")
+    }
+
+
+def routes(options: SceneOptions) -> Recipes:
+    """Every step, and one jump, many times each."""
+    return {
+        "routes": RoutesRecipe(
+            image=options.image,
+            seed=options.seed,
+            schedule=options.schedule,
+            size=12,
+            samples=800,
+            keep=20,
+        )
+    }
+
+
+def ddpm_and_ddim(options: SceneOptions) -> Recipes:
+    """Several runs of each rule from one starting noise."""
+    return {
+        "ddim": ReverseRecipe(
+            model=options.model,
+            seeds=(options.seed,) * RERUNS,
+            sampler="ddim",
+            steps=options.steps,
+            schedule=options.schedule,
+        ),
+        "ddpm": ForksRecipe(
+            model=options.model,
+            seed=options.seed,
+            reseeds=tuple((options.seed + 1 + i) % SEED_LIMIT for i in range(RERUNS)),
+            sampler="ddpm",
+            steps=options.steps,
+            schedule=options.schedule,
+        ),
+    }
+
+
+def guidance(options: SceneOptions) -> Recipes:
+    """The same noises at four guidance scales."""
+    prompt = options.prompt or USUAL_PROMPT
+    scale = options.scale(prompt)
+    if not 1 < scale <= 25:
+        raise UsageError(
+            f"guidance = {scale:g}: this scene shows g = 1, the chosen one, and two and four times "
+            "as much; choose it above 1 and up to 25"
+        )
+    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GUIDED))
+    return {
+        f"g{g:g}": ReverseRecipe(
+            model=options.model,
+            seeds=seeds,
+            prompt=prompt,
+            guidance=g,
+            sampler=options.sampler,
+            steps=options.steps,
+            schedule=options.schedule,
+        )
+        for g in (1.0, scale, 2 * scale, 4 * scale)
+    }
+
+
+def u_turn(options: SceneOptions) -> Recipes:
+    """Into the noise and back, whole and with a hole in the picture."""
+    turned = UTurnRecipe(
+        model=options.model,
+        seed=options.seed,
+        samples=3,
+        turns=(200, 500, 700, 800, 900),
+        sampler=options.sampler,
+        steps=options.steps,
+        schedule=options.schedule,
+    )
+    return {"u_turn": turned, "repair": replace(turned, samples=1, erase=(9, 4, 8, 20))}
+
+
+def similar_noise(options: SceneOptions) -> Recipes:
+    """A patch and a sample that change, and the ways between two noises."""
+    original = SimilarNoiseRecipe(
+        model=options.model,
+        seed=options.seed,
+        samples=6,
+        patch=(11, 11, 6, 6),
+        entry=2,
+        sampler=options.sampler,
+        steps=options.steps,
+        schedule=options.schedule,
+    )
+    between = InterpolationRecipe(
+        model=options.model,
+        seed=options.seed,
+        other=(options.seed + 1) % SEED_LIMIT,
+        points=8,
+        sampler=options.sampler,
+        steps=options.steps,
+        schedule=options.schedule,
+    )
+    return {"similar_noise": original, "between": between}
+
+
+def other_prompts(prompt: str) -> tuple[str, ...]:
+    """Other digits than those that ``prompt`` names, the first few."""
+    said = set(re.findall(r"\w+", prompt.casefold()))
+    others = [other for other, words in OTHER_DIGITS.items() if not words & said]
+    return tuple(others[:BESIDE])
+
+
+def text_to_image(options: SceneOptions) -> Recipes:
+    """One noise under several prompts, and one path whose prompt changes at several t."""
+    prompt = options.prompt or USUAL_PROMPT
+    scale = options.scale(prompt)
+    if not 1 <= scale <= 25:
+        raise UsageError(
+            f"guidance = {scale:g}: this scene shows what words decide; choose it from 1, which is "
+            "none, to 25"
+        )
+    if options.steps < 10:
+        raise UsageError(
+            f"steps = {options.steps}: this scene changes the words at tenths of the way; choose "
+            "at least 10"
+        )
+    others = other_prompts(prompt)
+    words = ForksRecipe(
+        model=options.model,
+        seed=options.seed,
+        prompt=prompt,
+        words=True,
+        prompts=("", prompt, *others),
+        guidance=scale,
+        sampler=options.sampler,
+        steps=options.steps,
+        schedule=options.schedule,
+    )
+    after = [round(share * options.steps) for share in CHANGES]
+    changed = replace(words, words=False, prompts=others[:1], samples=4)
+    return {"words": words} | {f"changed after {n}": replace(changed, after=n) for n in after}
+
+
+def deliberate_mistakes(options: SceneOptions) -> Recipes:
+    """Each mistake beside a run without it."""
+    usual = MistakesRecipe(
+        model=options.model, seed=options.seed, samples=6, sampler=options.sampler
+    )
+    T = min(max(options.steps, 10), 100)
+    return {
+        "no_rescaling": replace(usual, mistake="no_rescaling", schedule="linear", T=T, steps=T),
+        "no_noise_weight": replace(usual, mistake="no_noise_weight", t=200, steps=options.steps),
+        "told_much": replace(usual, mistake="no_time_embedding", t=800, steps=options.steps),
+        "told_little": replace(usual, mistake="no_time_embedding", t=200, steps=options.steps),
+        "noise_at_the_end": replace(usual, steps=min(options.steps, 8)),
+    }
+
+
+def sampler_race(options: SceneOptions) -> Recipes:
+    """Every rule from the same noises, with few evaluations and with many."""
+    scale = options.scale()
+    # Guidance asks the network twice where one answer is wanted.
+    questions = 1 if scale == 1 else 2
+    fewest, usual, more, most = (questions * n for n in (5, 10, 20, 40))
+    race = RaceRecipe(
+        model=options.model,
+        prompt=options.prompt,
+        guidance=scale,
+        nfe=usual,
+        also=(fewest, more, most),
+        reference_sampler="dpmpp",
+        reference_steps=150,
+        seed=options.seed,
+        samples=2,
+        schedule=options.schedule,
+    )
+    return {"race": race}
+
+
+def score_field(options: SceneOptions) -> Recipes:
+    """A spiral in the plane, its score, and particles that follow it."""
+    field = ScoreFieldRecipe(
+        points="spiral",
+        count=100,
+        std=0.1,
+        seed=options.seed,
+        samples=400,
+        steps=100,
+        schedule=options.schedule,
+        times=tuple(range(9, 1000, 10)),  # those of the particles' steps
+        side=17,
+        reach=2.8,
+        density_side=113,  # every seventh place is one of the field's
+    )
+    return {"score_field": field}
+
+
+def noise_brush(options: SceneOptions) -> Recipes:
+    """A picture that noise is painted onto, nine times, and each time removed."""
+    # A zigzag over the upper half: what is left below says what may come back above.
+    return {
+        "brush": BrushRecipe(
+            model=options.model,
+            prompt=options.prompt,
+            guidance=options.scale(),
+            seed=options.seed,
+            samples=9,
+            path=((0.24, 0.24), (0.28, 0.78), (0.44, 0.26), (0.50, 0.76)),
+            radius=0.12,
+            t=699,  # a time of 10, 20, 50 and 100 steps
+            sampler=options.sampler,
+            steps=options.steps,
+            schedule=options.schedule,
+        )
+    }
+
+
+def latent(options: SceneOptions) -> Recipes:
+    """Pictures encoded and decoded, and the process on pixels and among latents."""
+    return {
+        "latent": LatentRecipe(
+            model=options.model,
+            seed=options.seed,
+            samples=8,
+            sampler=options.sampler,
+            steps=options.steps,
+            schedule=options.schedule,
+        )
+    }
+
+
+def training(options: SceneOptions) -> Recipes:
+    """What was kept of a training."""
+    return {"training": TrainingRecipe(model=options.model)}
+
+
+def both(options: SceneOptions) -> Recipes:
+    """Forward and reverse."""
+    return {**forward(options), **reverse_asked(options)}
+
+
+def prompted(options: SceneOptions) -> Recipes:
+    """The same noises with a prompt as it is, and with guidance."""
+    runs = guidance(options)
+    return {
+        "plain": runs["g1"],
+        "guided": runs[f"g{options.scale(options.prompt or USUAL_PROMPT):g}"],
+    }
+
+
+def course(options: SceneOptions) -> Recipes:
+    """Into the noise, and out of it with words."""
+    return {**forward(options), "guided": prompted(options)["guided"]}
