@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import singledispatch
 
 import torch
-from torch import Tensor
 
 from diffusion_core import experiments
 from diffusion_core.bundle import Bundle
 from diffusion_core.captions import facts_of
-from diffusion_core.checkpoints import TrainedModel, load_model
-from diffusion_core.classifier import load_judge
-from diffusion_core.datasets import load_dataset, to_unit
+from diffusion_core.checkpoints import load_model
 from diffusion_core.denoiser import Denoiser, NetworkDenoiser
 from diffusion_core.errors import UsageError
-from diffusion_core.experiments import Branch, Patch, ReverseProcess, Runs
+from diffusion_core.experiment_parts import (
+    HALF,
+    bundle_of,
+    classes_in,
+    facts_of_model,
+    patch_of,
+    picture_of,
+    process_of,
+    read_digits,
+    schedule_of,
+)
+from diffusion_core.experiments import Branch, ReverseProcess
 from diffusion_core.experiments.brush import brushed
 from diffusion_core.experiments.paths import saying
 from diffusion_core.experiments.process import start_noise
@@ -46,17 +53,13 @@ from diffusion_core.recipe import (
     describe,
 )
 from diffusion_core.recipes.checks import seeds_from
-from diffusion_core.recipes.sampling import Asking, FromPicture, Sampling
-from diffusion_core.recording import Policy, Report, silent
+from diffusion_core.recording import Report, silent
 from diffusion_core.reverse import sample
 from diffusion_core.runs import equal_weights_time, kept_times
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import Schedule, make_schedule
 from diffusion_core.text import words_as_numbers
 from diffusion_core.timesteps import sampling_times
-
-HALF = Policy(half=("x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise"))
-"""What is shown and not computed with is kept as float16; the states stay exact."""
 
 
 @singledispatch
@@ -72,82 +75,6 @@ def run_experiment(recipe: ExperimentRecipe, report: Report = silent) -> Bundle:
     raise TypeError(f"{type(recipe).__name__} is no recipe of an experiment")
 
 
-# -- what the recipes name --------------------------------------------------------
-
-
-def _schedule(recipe: Asking) -> Schedule:
-    return make_schedule(recipe.schedule, recipe.T, zero_terminal_snr=recipe.zero_terminal_snr)
-
-
-def _facts(model: TrainedModel) -> Facts:
-    return {"model": model.digest, "pictures": model.facts["data"]["pictures"]}
-
-
-def _process(recipe: Sampling, model: TrainedModel, report: Report) -> ReverseProcess:
-    """The recipe's reverse process with ``model``, its steps from T − 1 down."""
-    schedule = _schedule(recipe)
-    return ReverseProcess(
-        model.denoiser(schedule, recipe.prompt, recipe.guidance),
-        make_sampler(recipe.sampler, schedule, recipe.eta),
-        schedule,
-        sampling_times(schedule, recipe.steps, recipe.spacing),
-        policy=HALF,
-        report=report,
-        facts=_facts(model),
-    )
-
-
-def _picture(recipe: FromPicture, model: TrainedModel, process: ReverseProcess) -> Tensor:
-    """x_0 as the recipe names it, (1, C, H, W) in the model's channels and size."""
-    channels, size, _ = model.shape
-    if recipe.image:
-        x_0 = torch.from_numpy(load_picture(recipe.image, size))[None]
-    elif recipe.dataset:
-        images = load_dataset(recipe.dataset, "test").images
-        x_0 = to_unit(images[recipe.index % len(images)])[None]
-        if x_0.shape[-1] != size:
-            x_0 = torch.nn.functional.interpolate(x_0, (size, size), mode="area")
-    else:
-        scale = float(process.schedule.norm(process.times[0]))
-        x_0 = sample(
-            process.denoiser, process.sampler, process.times, [recipe.seed], model.shape, scale
-        ).clamp(-1, 1)
-    if x_0.shape[1] == channels:
-        return x_0
-    if channels == 1:
-        # Rec. 601's luma, as Pillow makes grey of colours.
-        weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
-        return (weights * x_0).sum(1, keepdim=True)
-    return x_0.expand(1, channels, size, size)
-
-
-def _patch(numbers: tuple[int, ...]) -> Patch:
-    return Patch(*numbers)
-
-
-def _classes(pictures: Mapping[str, Tensor], learnt: Facts) -> dict[str, list[int]]:
-    """What the judge reads in pictures of digits, by name; nothing of what else was learnt."""
-    judge = load_judge()
-    knows = judge.facts["training"]["data"].partition("/")[0]
-    if learnt.get("name", "").partition("/")[0] != knows:
-        return {}
-    with torch.no_grad():
-        return {name: judge.network(x).argmax(1).tolist() for name, x in pictures.items()}
-
-
-def _read(runs: Runs, learnt: Facts) -> Runs:
-    """The runs, each with "final_class" where the judge can read their finished pictures."""
-    ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
-    read = _classes(ends, learnt)
-    return {
-        name: saying(run, final_class=read[name]) if read else run for name, run in runs.items()
-    }
-
-
-def _bundle(recipe: ExperimentRecipe, runs: Runs) -> Bundle:
-    return Bundle(runs, {"recipe": describe(recipe)})
-
-
 # -- from noise up ----------------------------------------------------------------
 
 
@@ -156,16 +83,16 @@ def _routes(recipe: RoutesRecipe, report: Report = silent) -> Bundle:
     schedule = make_schedule(recipe.schedule, recipe.T)
     x_0 = torch.from_numpy(load_picture(recipe.image, recipe.size))[None]
     times = kept_times(recipe.T, recipe.keep) | {equal_weights_time(schedule)}
-    return _bundle(recipe, experiments.routes(schedule, x_0, sorted(times), recipe.seeds))
+    return bundle_of(recipe, experiments.routes(schedule, x_0, sorted(times), recipe.seeds))
 
 
 @run_experiment.register
 def _similar_noise(recipe: SimilarNoiseRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
+    process = process_of(recipe, model, report)
     x_T = process.pure_noise(start_noise(recipe.seeds, model.shape)[0])
-    patch = _patch(recipe.patch) if recipe.patch else None
-    return _bundle(
+    patch = patch_of(recipe.patch) if recipe.patch else None
+    return bundle_of(
         recipe,
         experiments.similar_noise(process, x_T, recipe.new_seeds, patch=patch, entry=recipe.entry),
     )
@@ -174,24 +101,24 @@ def _similar_noise(recipe: SimilarNoiseRecipe, report: Report = silent) -> Bundl
 @run_experiment.register
 def _sensitivity(recipe: SensitivityRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
+    process = process_of(recipe, model, report)
     x_T = process.pure_noise(start_noise([recipe.seed], model.shape)[0])
     (other,) = seeds_from(recipe.seed + 1, 1)
     grid = recipe.rows, recipe.columns
-    return _bundle(recipe, experiments.sensitivity_map(process, x_T, other, grid))
+    return bundle_of(recipe, experiments.sensitivity_map(process, x_T, other, grid))
 
 
 @run_experiment.register
 def _interpolation(recipe: InterpolationRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
+    process = process_of(recipe, model, report)
     x = process.pure_noise(start_noise([recipe.seed, recipe.other], model.shape)[0])
-    return _bundle(recipe, experiments.interpolation(process, x[:1], x[1:], recipe.weights))
+    return bundle_of(recipe, experiments.interpolation(process, x[:1], x[1:], recipe.weights))
 
 
 @run_experiment.register
 def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
-    model, schedule = load_model(recipe.model), _schedule(recipe)
+    model, schedule = load_model(recipe.model), schedule_of(recipe)
     reference = ReverseProcess(
         model.denoiser(schedule, recipe.prompt, recipe.guidance),
         make_sampler(recipe.reference_sampler, schedule),
@@ -199,7 +126,7 @@ def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
         sampling_times(schedule, recipe.reference_steps, recipe.spacing),
         policy=HALF,
         report=report,
-        facts=_facts(model),
+        facts=facts_of_model(model),
     )
     samplers = {name: make_sampler(name, schedule) for name in recipe.samplers}
     runs = experiments.sampler_race(
@@ -211,14 +138,14 @@ def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
         also=recipe.also,
         spacing=recipe.spacing,
     )
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 @run_experiment.register
 def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
     # The scale is for whoever asks; a path without a prompt has nothing to guide towards.
-    schedule = _schedule(recipe)
+    schedule = schedule_of(recipe)
 
     def asked(prompt: str) -> Denoiser:
         return model.denoiser(schedule, prompt, recipe.guidance if prompt else 1.0)
@@ -230,7 +157,7 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
         sampling_times(schedule, recipe.steps, recipe.spacing),
         policy=HALF,
         report=report,
-        facts=_facts(model),
+        facts=facts_of_model(model),
     )
     branches = {prompt: Branch(asked(prompt)) for prompt in recipe.prompts}
     for seed in recipe.reseeds:
@@ -240,7 +167,7 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
     facts: Facts = {"recipe": describe(recipe)}
     if recipe.words and model.vocabulary is not None:
         facts["words"] = words_as_numbers(recipe.asked(), model.vocabulary)
-    return Bundle(_read(runs, model.facts["data"]), facts)
+    return Bundle(read_digits(runs, model.facts["data"]), facts)
 
 
 # -- from a picture on ------------------------------------------------------------
@@ -249,59 +176,59 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
 @run_experiment.register
 def _u_turn(recipe: UTurnRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
-    x_0 = _picture(recipe, model, process)
+    process = process_of(recipe, model, report)
+    x_0 = picture_of(recipe, model, process)
     turns, seeds, shared = recipe.turns, recipe.seeds, recipe.shared
     if recipe.erase:
-        mask = _patch(recipe.erase).mask(*x_0.shape[2:])
+        mask = patch_of(recipe.erase).mask(*x_0.shape[2:])
         runs = experiments.repair(process, x_0, mask, turns, seeds, shared=shared)
     else:
         runs = experiments.u_turn(process, x_0, turns, seeds, shared=shared)
     ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
-    read = _classes(ends | {"forward": x_0}, model.facts["data"])
+    read = classes_in(ends | {"forward": x_0}, model.facts["data"])
     for name, classes in read.items():
         what = {"class": classes[0]} if name == "forward" else {"final_class": classes}
         runs[name] = saying(runs[name], **what)
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 @run_experiment.register
 def _brush(recipe: BrushRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
-    x_0 = _picture(recipe, model, process)
+    process = process_of(recipe, model, report)
+    x_0 = picture_of(recipe, model, process)
     mask = brushed(recipe.path, recipe.radius, *x_0.shape[2:])
     runs = experiments.noise_brush(
         process, x_0, mask, recipe.t, recipe.seeds, outside=recipe.outside
     )
     end = torch.from_numpy(runs["removed"].states[-1])
-    read = _classes({"painted": x_0, "removed": end}, model.facts["data"])
+    read = classes_in({"painted": x_0, "removed": end}, model.facts["data"])
     if read:
         runs["painted"] = saying(runs["painted"], **{"class": read["painted"][0]})
         runs["removed"] = saying(runs["removed"], final_class=read["removed"])
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 @run_experiment.register
 def _inpainting(recipe: InpaintingRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
-    x_0 = _picture(recipe, model, process)
-    known = 1 - _patch(recipe.hole).mask(*x_0.shape[2:])
+    process = process_of(recipe, model, report)
+    x_0 = picture_of(recipe, model, process)
+    known = 1 - patch_of(recipe.hole).mask(*x_0.shape[2:])
     runs = experiments.inpainting(process, x_0, known, recipe.seeds, resample=recipe.resample)
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 @run_experiment.register
 def _mistakes(recipe: MistakesRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
+    process = process_of(recipe, model, report)
     if recipe.mistake == "no_time_embedding":
         runs = experiments.mistake_no_time_embedding(process, recipe.seeds, model.shape, recipe.t)
     elif recipe.mistake == "noise_at_the_end":
         runs = experiments.mistake_noise_at_the_end(process, recipe.seeds, model.shape)
     elif recipe.mistake == "no_noise_weight":
-        x_0 = _picture(recipe, model, process)
+        x_0 = picture_of(recipe, model, process)
         times = [t for t in sorted(kept_times(recipe.T, 20)) if t < recipe.t] + [recipe.t]
         runs = experiments.mistake_no_noise_weight(process, x_0, times, recipe.seeds)
     else:
@@ -309,17 +236,17 @@ def _mistakes(recipe: MistakesRecipe, report: Report = silent) -> Bundle:
         def under(schedule: Schedule) -> Denoiser:
             return model.denoiser(schedule, recipe.prompt, recipe.guidance)
 
-        x_0 = _picture(recipe, model, process)
+        x_0 = picture_of(recipe, model, process)
         runs = experiments.mistake_no_rescaling(
-            under, x_0, recipe.T, recipe.seeds, facts=_facts(model)
+            under, x_0, recipe.T, recipe.seeds, facts=facts_of_model(model)
         )
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 @run_experiment.register
 def _inside(recipe: InsideRecipe, report: Report = silent) -> Bundle:
     model = load_model(recipe.model)
-    process = _process(recipe, model, report)
+    process = process_of(recipe, model, report)
     x_0 = sample(process.denoiser, process.sampler, process.times, recipe.seeds, model.shape).clamp(
         -1, 1
     )
@@ -341,9 +268,9 @@ def _inside(recipe: InsideRecipe, report: Report = silent) -> Bundle:
         other=None if recipe.other == recipe.prompt else asked(recipe.other),
         channels=recipe.channels,
         report=report,
-        facts=_facts(model),
+        facts=facts_of_model(model),
     )
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 # -- in the plane -----------------------------------------------------------------
@@ -379,7 +306,7 @@ def _score_field(recipe: ScoreFieldRecipe, report: Report = silent) -> Bundle:
         runs["density"] = experiments.density(
             mixture, schedule, recipe.times, side=recipe.density_side, reach=recipe.reach
         )
-    return _bundle(recipe, runs)
+    return bundle_of(recipe, runs)
 
 
 # -- of a training that was run before ----------------------------------------------
@@ -388,7 +315,7 @@ def _score_field(recipe: ScoreFieldRecipe, report: Report = silent) -> Bundle:
 @run_experiment.register
 def _training(recipe: TrainingRecipe, report: Report = silent) -> Bundle:
     history = load_history(history_path(recipe.model))
-    runs = _read(experiments.learning(history), history.facts["data"])
+    runs = read_digits(experiments.learning(history), history.facts["data"])
     prompts = history.facts["samples"]["prompts"]
     facts = {
         "recipe": describe(recipe),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import subprocess
@@ -16,6 +17,9 @@ from studio.speakers import espeak_version
 from studio.video import ffmpeg_version
 
 PACKAGES = ("manim", "torch", "numpy", "pillow")
+
+BRIEF = 100
+"""Values of a list that a manifest writes out; of a longer one it tells number and digest."""
 
 
 def write_manifest(path: Path, facts: Mapping[str, object]) -> None:
@@ -38,6 +42,29 @@ def write_manifest(path: Path, facts: Mapping[str, object]) -> None:
         dict(facts), sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False, default=plain
     )
     write_text(path, text + "\n")
+
+
+def brief(facts: object) -> object:
+    """``facts`` with every list of more than a hundred values told by their number and digest.
+
+    Masks and embeddings are in the recording, whose fingerprint is here; a manifest is
+    for reading.
+    """
+    if isinstance(facts, Mapping):
+        return {name: brief(value) for name, value in facts.items()}
+    if not isinstance(facts, list | tuple):
+        return facts
+    count = _values(facts)
+    if count <= BRIEF:
+        return [brief(value) for value in facts]
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return {"values": count, "sha256": digest}
+
+
+def _values(facts: object) -> int:
+    if isinstance(facts, Mapping):
+        facts = list(facts.values())
+    return sum(map(_values, facts)) if isinstance(facts, list | tuple) else 1
 
 
 def _package(name: str) -> str | None:

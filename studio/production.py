@@ -21,7 +21,7 @@ from studio.captions import to_srt, to_vtt, transcript
 from studio.finished import made_of, recall, remember
 from studio.inspection import inspect_scenes
 from studio.job import Job
-from studio.manifest import commit, versions, write_manifest
+from studio.manifest import brief, commit, versions, write_manifest
 from studio.narration import SpeechCache, mix
 from studio.progress import Progress, Stage, unwatched
 from studio.quality import Quality
@@ -390,7 +390,7 @@ def _facts(
             "stream_sha256": stream_digest(product.video),
         },
         "recordings": {
-            name: {"fingerprint": recording.fingerprint, **recording.trajectory.facts}
+            name: brief({"fingerprint": recording.fingerprint, **recording.trajectory.facts})
             for name, recording in recordings.items()
         },
         "versions": versions(),

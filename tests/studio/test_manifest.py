@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from diffusion_core.errors import LectureError
-from studio.manifest import commit, versions, write_manifest
+from studio.manifest import brief, commit, versions, write_manifest
 
 
 def test_a_manifest_is_sorted_json_and_the_same_twice(tmp_path: Path) -> None:
@@ -40,6 +40,19 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").mkdir()  # a folder is in the way
     with pytest.raises(LectureError, match="cannot be written"):
         write_manifest(tmp_path / "manifest.json", {})
+
+
+def test_long_lists_are_told_by_number_and_digest() -> None:
+    masks = [[[0, 1] * 14] * 28] * 2
+    facts = {"seeds": list(range(100)), "runs": {"a": {"mask": masks, "t": (3, 4)}}}
+    told = brief(facts)
+    assert told["seeds"] == facts["seeds"]  # type: ignore[index]
+    found = told["runs"]["a"]  # type: ignore[index]
+    assert found["t"] == [3, 4]
+    assert found["mask"]["values"] == 2 * 28 * 28
+    other = brief({"mask": [[[1, 0] * 14] * 28] * 2})
+    assert found["mask"]["sha256"] != other["mask"]["sha256"]  # type: ignore[index]
+    assert found["mask"] == brief({"mask": masks})["mask"]  # type: ignore[index]
 
 
 def test_versions_name_packages_and_programs() -> None:
