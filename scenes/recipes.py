@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from diffusion_core.errors import UsageError
+from diffusion_core.latent.models import both_models
 from diffusion_core.models import reads_words
 from diffusion_core.recipe import (
     SEED_LIMIT,
@@ -328,9 +329,11 @@ def noise_brush(options: SceneOptions) -> Recipes:
 
 def latent(options: SceneOptions) -> Recipes:
     """Pictures encoded and decoded, and the process on pixels and among latents."""
+    model, picture_model = both_models(options.model)
     return {
         "latent": LatentRecipe(
-            model=options.model,
+            model=model,
+            picture_model=picture_model,
             seed=options.seed,
             samples=8,
             sampler=options.sampler,

@@ -212,14 +212,16 @@ class ReverseProcess(LectureScene):
     def guess(self) -> None:
         """What is left when the named noise is taken away."""
         found = "a blur, at first" if self.blurred else "a rough shape already"
-        with self.beat(f"Take that noise away, and its best guess remains: {found}."):
+        said = f"Take that noise away, and its best guess remains: {found}."
+        with self.beat(said, detail=True):
             self.play(FadeIn(self.arrows[1], shift=RIGHT * px(20)), run_time=0.6)
             self.appear(self.guessed, self.formula, seconds=1.0)
             self.play(Indicate(self.guessed.border, color=self.theme.prediction, scale_factor=1.04))
 
     def first_step(self) -> None:
         """One small step, and ask again."""
-        with self.beat("So it takes only a small step towards the guess, and looks again.") as beat:
+        said = "So it takes only a small step towards the guess, and looks again."
+        with self.beat(said, detail=True) as beat:
             for index in (1, 2, 3):
                 self.play(
                     self.playhead.animate(rate_func=linear).set_value(
@@ -235,12 +237,13 @@ class ReverseProcess(LectureScene):
         with self.beat(f"Step by step the noise fades, and {turns}.") as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
-                run_time=max(beat.left, 7),
+                run_time=max(beat.left, 5 if self.short else 7),
             )
         looks = f"{run.facts['nfe']} looks"
         if self.guided:
             looks += ", with the words and without,"
-        with self.beat(f"After {looks} the noise is gone, and a {self.thing} is there."):
+        said = f"After {looks} the noise is gone, and a {self.thing} is there."
+        with self.beat(said, detail=True):
             if self.guided:
                 self.play(
                     Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05),
@@ -264,7 +267,7 @@ class ReverseProcess(LectureScene):
         words = ", through the very same network."
         if self.prompt:
             words = " for the same words."
-        with self.beat(f"Other noise gives other {self.thing}s{words}") as beat:
+        with self.beat(f"Other noise gives other {self.thing}s{words}", detail=True) as beat:
             self.appear(mosaic, seconds=0.8)
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from diffusion_core.errors import UsageError
 from diffusion_core.files import kind_of
-from diffusion_core.models import WEIGHTS
+from diffusion_core.models import DEFAULT_MODEL, WEIGHTS, shipped_models, weights_path
 
 LATENT_KIND = "diffusion-lectures latent model 1"
 LATENT_WEIGHTS = WEIGHTS / "latent"
@@ -52,3 +52,27 @@ def latent_weights_path(name: str) -> Path:
             f"{', '.join(shipped)}, or train one with python -m diffusion_core.latent.train"
         )
     return path
+
+
+def both_models(name: str) -> tuple[str, str]:
+    """The latent model, and the model of pixels beside it, that ``name`` stands for.
+
+    A name that both have stands for both.  A latent model stands beside the
+    model of pixels that ships; a model of pixels, beside the latent model that
+    ships.
+
+    Raises
+    ------
+    UsageError
+        For a name that is neither; it says what works.
+    DamagedFile, LectureError
+        When the file cannot be read.
+    """
+    if name in shipped_latent_models():
+        return name, name if name in shipped_models() else DEFAULT_MODEL
+    if name not in shipped_models():
+        own = Path(name).is_dir() or name.endswith(".safetensors")
+        if not own or kind_of(weights_path(name)) == LATENT_KIND:
+            latent_weights_path(name)  # which says what works, where this does not
+            return name, DEFAULT_MODEL
+    return DEFAULT_LATENT_MODEL, name

@@ -88,7 +88,7 @@ class InsideTheUnet(LectureScene):
     def open(self) -> None:
         """The box opens: empty frames."""
         noise, _ = self.u.answers
-        with self.beat("Let us open it, and watch it work."):
+        with self.beat("Let us open it, and watch it work.", detail=True):
             self.play(
                 FadeOut(Group(self.name, noise, self.u.flow["answer"])),
                 run_time=0.6,
@@ -160,7 +160,7 @@ class InsideTheUnet(LectureScene):
         u = self.u
         self.lines = u.told_lines()
         also = "and what we ask for." if "words" in u.told else "in numbers like these."
-        with self.beat(f"Every block is told how much noise there is, {also}"):
+        with self.beat(f"Every block is told how much noise there is, {also}", detail=True):
             self.appear(u.clock, u.told["noise level"][0], seconds=0.6)
             if "words" in u.told:
                 self.appear(*u.told["words"], seconds=0.6)
@@ -254,10 +254,12 @@ class InsideTheUnet(LectureScene):
             self.grow(0)
             self.light(VGroup(*(shown.borders for shown in u.answers)), 1.2)
         said = inside.without_depths(look)
-        with self.beat(said) as beat:
+        with self.beat(said, detail=True) as beat:
             self.mend_skips()
             self.cut_depths(beat.left - 3.0)
             self.grow(1)
+        if self.short:
+            return
         with self.beat(inside.straight(look)):
             fine = u.skips[1] if "straight" in inside.straight(look) else u.flow["up 1"]
             self.flash(fine)
@@ -283,7 +285,7 @@ class InsideTheUnet(LectureScene):
         """The same two cuts, and what they harm now."""
         inside, look = self.inside, self.most
         guess = self.u.answers[1].borders
-        with self.beat(inside.suffers(WITHOUT_SKIPS, look)) as beat:
+        with self.beat(inside.suffers(WITHOUT_SKIPS, look), detail=True) as beat:
             self.cut_skips(beat.left - 2.2)
             self.light(guess, 1.2)
         with self.beat(inside.suffers(WITHOUT_DEPTHS, look)) as beat:

@@ -101,12 +101,16 @@ class Drawing:
             )
         )
 
-    def frame(self, panel: Panel, top: int, left: int, height: int, width: int) -> Rectangle:
-        """A frame round some pixels of a tile."""
+    def frame(self, panel: Panel, top: int, left: int, height: int, width: int) -> VGroup:
+        """A frame round some pixels of a tile: light and dark, to be seen on either."""
         tile = panel.tile
         cell = tile.width / tile.frames.size[1]
-        frame = Rectangle(
-            color=self.theme.text, stroke_width=4, width=width * cell, height=height * cell
-        )
         across, down = (left + width / 2) * cell, (top + height / 2) * cell
-        return frame.move_to(tile.get_corner(UP + LEFT) + RIGHT * across + DOWN * down)
+        middle = tile.get_corner(UP + LEFT) + RIGHT * across + DOWN * down
+        lines = VGroup()
+        for colour, stroke in ((self.theme.background, 7), (self.theme.text, 3)):
+            line = Rectangle(
+                color=colour, stroke_width=stroke, width=width * cell, height=height * cell
+            )
+            lines.add(line.move_to(middle))
+        return lines

@@ -257,8 +257,12 @@ class LatentDiffusion(LectureScene):
         """What the decoder makes of noise."""
         self.play(FadeOut(Group(self.tour(), self.measured)), run_time=0.6)
         self.playhead.set_value(0)
-        place = self.noisy.get_center()
+        parts = (self.noisy, self.drawer)
+        places = [part.get_center() for part in parts]
+        # Side by side at first; there the guess will come between them.
         self.noisy.shift(self.guess.tile.get_center() - self.noisy.tile.get_center())
+        middle = Group(*parts, self.scribble)
+        middle.set_x(STAGE.point()[0])
         with self.beat(
             "Numbers at random make no picture: of pure noise the decoder draws scraps."
         ):
@@ -268,7 +272,8 @@ class LatentDiffusion(LectureScene):
             self.play(Indicate(self.scribble.border, color=self.theme.text, scale_factor=1.04))
         self.axis.refresh()
         with self.beat("So we let the diffusion run in the grid itself."):
-            self.play(self.noisy.animate.move_to(place), FadeOut(self.scribble), run_time=0.9)
+            moves = [part.animate.move_to(at) for part, at in zip(parts, places, strict=True)]
+            self.play(*moves, FadeOut(self.scribble), run_time=0.9)
             self.appear(self.guess, self.drawn, seconds=0.8)
             self.appear(self.axis, self.readouts, seconds=0.6)
         self.axis.follow()

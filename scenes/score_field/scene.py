@@ -33,8 +33,8 @@ CELL = 4
 """Screen pixels a place of the density at 720p."""
 GAP = 24
 """Pixels at 720p between two planes."""
-TRACKED = 4
-"""Particles whose ways are drawn."""
+TRACKED, FEW = 24, 4
+"""Particles whose ways are drawn: smooth ones, and jagged ones, which fill the plane."""
 PLANES = Zone(MARGIN, 113, FRAME.right - MARGIN, 578)
 SHAPED = 450
 """Down to here the density is hardly more than a cloud."""
@@ -104,10 +104,10 @@ class ScoreField(LectureScene):
         """The particles of the moment."""
         return Dots(plane, paths(run), colour=colour).follow(self.state)
 
-    def ways(self, plane: Plane, run: Trajectory, colour: str) -> Moving:
-        """Where some of the particles have been."""
+    def ways(self, plane: Plane, run: Trajectory, count: int, colour: str) -> Moving:
+        """Where the first of the particles have been, those that never leave the plane."""
         within = plane.inside(paths(run)).all(axis=0)
-        return Trails(plane, paths(run)[:, within][:, :TRACKED], colour=colour).follow(self.state)
+        return Trails(plane, paths(run)[:, within][:, :count], colour=colour).follow(self.state)
 
     def beside(self, plane: Plane, side: np.ndarray, *lines: str, colour: str) -> VGroup:
         """Words on one side of a plane, on lines under one another."""
@@ -128,7 +128,7 @@ class ScoreField(LectureScene):
             self.appear(self.plane, self.axis, self.readouts, seconds=1.2)
         self.axis.follow()
         where = self.beside(
-            self.plane, LEFT, "bright: where", "points are", "likely", colour=self.theme.signal
+            self.plane, LEFT, "glow: where", "points are", "likely", colour=self.theme.signal
         )
         self.words = Group(where)
         with self.beat("In two dimensions we can see all of it. Here the data lies on a spiral."):
@@ -212,7 +212,7 @@ class ScoreField(LectureScene):
                 run_time=max(beat.left, 1.2),
             )
         self.formula = formula
-        trails = self.ways(self.plane, self.ode, theme.text)
+        trails = self.ways(self.plane, self.ode, TRACKED, theme.text)
         self.add(trails, self.dots)
         with self.beat(
             "Let go. At first hardly anything moves, for the arrows only hold the cloud together."
@@ -255,22 +255,21 @@ class ScoreField(LectureScene):
             self.pair()
             ode = self.beside(self.plane, LEFT, "ODE", "no dice", colour=theme.text)
             self.appear(ode, seconds=0.5)
-        sde = self.beside(self.other, RIGHT, "SDE", "fresh noise", colour=theme.noise)
+        sde = self.beside(self.other, RIGHT, "SDE", "fresh", "noise", colour=theme.noise)
         dots = self.crowd(self.other, self.sde, theme.noise)
         with self.beat(
             "On the right the SDE: further along the arrow, and fresh noise at every step."
         ):
             self.appear(sde, dots, seconds=1.0)
             self.play(Indicate(dots, color=theme.noise, scale_factor=1.02), run_time=1.4)
-        left = self.ways(self.plane, self.ode, theme.text)
-        right = self.ways(self.other, self.sde, theme.noise)
+        left = self.ways(self.plane, self.ode, FEW, theme.text)
+        right = self.ways(self.other, self.sde, FEW, theme.noise)
         self.add(left, right, self.dots, dots)
-        with self.beat("From the same noise, each of these points takes another way.") as beat:
-            self.go_to(SHAPED, max(beat.seconds, 4))
         with self.beat(
-            "And yet, at every t, both crowds are spread alike, and both become the spiral."
+            "From the same noise each point goes another way, and yet both crowds stay alike."
         ) as beat:
-            self.go_to(-1, max(beat.seconds, 6))
+            self.go_to(SHAPED, 3)
+            self.go_to(-1, max(beat.left, 5))
         ratio = length(self.sde) / length(self.ode)
         sides = ((self.ode, ode, theme.text, LEFT), (self.sde, sde, theme.noise, RIGHT))
         numbers = []

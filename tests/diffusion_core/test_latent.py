@@ -15,7 +15,12 @@ from diffusion_core.files import read_arrays, write_arrays
 from diffusion_core.latent.cost import multiplications
 from diffusion_core.latent.experiment import around, one_cell_erased, there_and_back
 from diffusion_core.latent.model import load_latent_file, load_latent_model
-from diffusion_core.latent.models import LATENT_KIND, LATENT_WEIGHTS, latent_weights_path
+from diffusion_core.latent.models import (
+    LATENT_KIND,
+    LATENT_WEIGHTS,
+    both_models,
+    latent_weights_path,
+)
 from diffusion_core.latent.running import latent_runs
 from diffusion_core.latent.space import KLSpace, autoencoder
 from diffusion_core.recipe import LatentRecipe
@@ -127,6 +132,18 @@ def test_what_is_no_latent_model_is_refused_with_what_works(tmp_path: Path) -> N
         latent_weights_path(str(tmp_path / "none.safetensors"))
     finished = save_tiny_latent(tmp_path / "weights.safetensors")
     assert latent_weights_path(str(tmp_path)) == finished
+
+
+def test_what_a_name_stands_for(tiny_latent: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    assert both_models("mnist") == ("mnist", "mnist")
+    assert both_models(str(tiny_latent)) == (str(tiny_latent), "mnist")
+    assert both_models(str(tiny_weights)) == ("mnist", str(tiny_weights))
+    save_tiny_latent(tmp_path / "weights.safetensors")
+    assert both_models(str(tmp_path)) == (str(tmp_path), "mnist")
+    with pytest.raises(UsageError, match="Pipelines of diffusers are not read yet"):
+        both_models("stabilityai/sd-turbo")
+    with pytest.raises(LectureError, match="does not exist"):
+        both_models(str(tmp_path / "none.safetensors"))
 
 
 # -- costs ----------------------------------------------------------------------

@@ -86,7 +86,7 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
     (
         ForksRecipe(prompt="seven", prompts=("", "one")),
         {**SAMPLING, "eta": 0.5, "prompts": ("one", ""), "reseeds": (3,), "after": 4}
-        | {"seed": 1, "samples": 2},
+        | {"seed": 1, "samples": 2, "words": True},
     ),
     (
         LatentRecipe(),
@@ -201,6 +201,7 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (ForksRecipe, {"prompts": ("",), "guidance": 2}, "guidance = 2 needs a prompt"),
     (ForksRecipe, {"prompts": ("a",), "after": 50}, "after = 50 is outside 0 … 49"),
     (ForksRecipe, {"reseeds": (-1,)}, "seed = -1 is outside"),
+    (ForksRecipe, {"prompts": ("",), "words": True}, "words = True, and there are none"),
     (ScoreFieldRecipe, {"points": "cloud"}, "points 'cloud' is unknown; choose one of: spiral"),
     (ScoreFieldRecipe, {"times": (3, 2)}, "times = (3, 2) must rise"),
     (ScoreFieldRecipe, {"side": 1}, "side = 1 is outside 2 … 200"),

@@ -107,7 +107,7 @@ def test_lanes_and_lines_are_the_recording(
 def test_the_converged_answer_has_converged(seed: int) -> None:
     """Another rule with many evaluations ends there, too, nearer than any racer."""
     results = recorded(seed)
-    other = Store().get(ReverseRecipe(seeds=(seed,), sampler="heun", steps=40)).trajectory
+    other = Store().get(ReverseRecipe(seeds=(seed,), sampler="heun", steps=60)).trajectory
     apart = results.reference.states[-1, 0].astype(float) - other.states[-1, 0]
     assert np.sqrt((apart**2).mean()) < 0.01
     # What the rules that aim at it have left to go becomes less with every race.
@@ -125,7 +125,7 @@ def test_all_start_from_the_same_noise_and_keep_to_their_evaluations(seed: int) 
             np.testing.assert_array_equal(result.run.states[0], results.reference.states[0])
             assert result.nfe == sum(result.run.facts["evaluations"]) <= result.allowed
             assert result.allowed - result.nfe <= 1
-    assert results.reference.facts["nfe"] > 4 * results.budgets[-1]
+    assert results.reference.facts["nfe"] > 3 * results.budgets[-1]
     # "Heun looks twice at every step, so its steps are fewer": not so at the first and the last.
     heun = results.of("heun").run
     assert set(heun.facts["evaluations"][1:-1]) == {2}

@@ -265,8 +265,3 @@ def test_the_prompts_beside_name_other_digits() -> None:
 def test_what_shows_nothing_is_refused(options: SceneOptions, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         scene_entry("text_to_image").recipes(options)
-
-
-def test_words_that_are_none_are_refused() -> None:
-    with pytest.raises(UsageError, match="there are none"):
-        ForksRecipe(prompts=("",), words=True)
