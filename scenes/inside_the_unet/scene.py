@@ -253,13 +253,13 @@ class InsideTheUnet(LectureScene):
         with self.beat(said):
             self.grow(0)
             self.light(VGroup(*(shown.borders for shown in u.answers)), 1.2)
+        if self.short:
+            return  # with little noise the depths hardly matter: one cut says enough
         said = inside.without_depths(look)
-        with self.beat(said, detail=True) as beat:
+        with self.beat(said) as beat:
             self.mend_skips()
             self.cut_depths(beat.left - 3.0)
             self.grow(1)
-        if self.short:
-            return
         with self.beat(inside.straight(look)):
             fine = u.skips[1] if "straight" in inside.straight(look) else u.flow["up 1"]
             self.flash(fine)

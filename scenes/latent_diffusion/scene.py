@@ -149,7 +149,7 @@ class LatentDiffusion(LectureScene):
             self.play(FadeIn(self.returned, shift=RIGHT * px(20)), run_time=1.0)
             self.play(Indicate(self.returned.border, color=self.theme.text, scale_factor=1.04))
         said = how_true(self.bundle)
-        with self.beat(said, aloud(said)):
+        with self.beat(said, aloud(said), detail=True):
             borders = (self.start.border, self.returned.border)
             self.play(
                 *(Indicate(b, color=self.theme.text, scale_factor=1.04) for b in borders),
@@ -255,7 +255,10 @@ class LatentDiffusion(LectureScene):
 
     def noise_in_the_grid(self) -> None:
         """What the decoder makes of noise."""
-        self.play(FadeOut(Group(self.tour(), self.measured)), run_time=0.6)
+        shown = self.get_mobject_family_members()
+        # What a detail has faded out already would come back for this fade.
+        left = (part for part in (*self.tour(), self.measured) if part in shown)
+        self.play(FadeOut(Group(*left)), run_time=0.6)
         self.playhead.set_value(0)
         parts = (self.noisy, self.drawer)
         places = [part.get_center() for part in parts]
@@ -264,7 +267,8 @@ class LatentDiffusion(LectureScene):
         middle = Group(*parts, self.scribble)
         middle.set_x(STAGE.point()[0])
         with self.beat(
-            "Numbers at random make no picture: of pure noise the decoder draws scraps."
+            "Numbers at random make no picture: of pure noise the decoder draws scraps.",
+            detail=True,
         ):
             self.appear(self.noisy, seconds=0.8)
             self.play(FadeIn(self.drawer, shift=RIGHT * px(20)), run_time=0.5)
@@ -337,7 +341,8 @@ class LatentDiffusion(LectureScene):
         )
         self.build_comparison()
         count = self.rows[0].tile.frames.states.shape[1]
-        with self.beat(f"What does it save? Both ways again, {count} pictures each, and we count."):
+        said = f"What does it save? Both ways again, {count} pictures each, and we count."
+        with self.beat(said, detail=True):
             self.appear(*self.rows, self.names, seconds=0.8)
             self.appear(*self.bars, seconds=0.6)
         for bar in self.bars:

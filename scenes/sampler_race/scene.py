@@ -194,14 +194,15 @@ class SamplerRace(LectureScene):
                 run_time=max(beat.left, 2.5),
             )
         said = f"After {reference.facts['nfe']} evaluations we call this the converged answer."
-        with self.beat(said):
+        with self.beat(said, detail=True):
             self.play(Indicate(self.goal.border, color=self.theme.signal, scale_factor=1.06))
         self.goal_count.clear_updaters()
 
     def go(self) -> None:
         """All of them at once, evaluation by evaluation."""
         results, lanes = self.results, list(self.lanes.values())
-        with self.beat(f"Now everyone has the same noise, and {results.nfe} evaluations."):
+        said = f"Now everyone has the same noise, and {results.nfe} evaluations."
+        with self.beat(said, detail=True):
             self.play(
                 LaggedStart(
                     *(
@@ -250,7 +251,8 @@ class SamplerRace(LectureScene):
                     for name in ("ddim", "euler")
                 )
             )
-        with self.beat("DDPM is far away: it throws dice, and ends at a picture of its own."):
+        said = "DDPM is far away: it throws dice, and ends at a picture of its own."
+        with self.beat(said, detail=True):
             self.play(Circumscribe(self.lanes["ddpm"].number, color=self.theme.text, buff=px(8)))
             self.light("ddpm", seconds=1.8)
         said = results.who_is_nearest()
@@ -308,7 +310,7 @@ class SamplerRace(LectureScene):
         others = [str(budget) for budget in results.budgets if budget != results.nfe]
         noises = NUMBERS[results.samples] if results.samples < len(NUMBERS) else results.samples
         said = f"We run it again with {listed(others)} evaluations, for {noises} noises."
-        with self.beat(said):
+        with self.beat(said, detail=True):
             self.appear(self.chart.plot, seconds=1.2)
             self.appear(self.chart.said, seconds=0.8)
             self.play(Indicate(self.chart.said, color=self.theme.text, scale_factor=1.03))

@@ -197,7 +197,7 @@ class ScoreField(LectureScene):
         count = self.ode.states.shape[1]
         self.play(self.playhead.animate.set_value(0), run_time=1.2)
         self.dots.update()
-        with self.beat(f"Back to the start, with {count} points of pure noise."):
+        with self.beat(f"Back to the start, with {count} points of pure noise.", detail=True):
             self.appear(self.dots, seconds=1.2)
             self.play(Indicate(self.dots, color=theme.text, scale_factor=1.02), run_time=1.2)
         formula = self.step_formula()
