@@ -108,10 +108,12 @@ def test_tiles_and_numbers_are_the_recording(rehearse: Rehearse, options: SceneO
         assert {(name, WHOLE, k) for k in both} <= checked.stations
         assert ((name, OTHER_WORDS, scene.most) in checked.stations) == (not scene.short)
     for variant in (WITHOUT_SKIPS, WITHOUT_DEPTHS):
-        assert {(name, variant, k) for name in ("eps_hat", "x0_hat") for k in both} <= (
-            checked.answers
-        )
-        assert {(variant, k) for k in both} <= checked.bars
+        # A short cut has no word on the depths where there is little noise, and no bar for them.
+        left_out = scene.short and variant == WITHOUT_DEPTHS
+        looks = (scene.most,) if left_out else both
+        answers = {(name, variant, k) for name in ("eps_hat", "x0_hat") for k in looks}
+        assert answers <= checked.answers
+        assert left_out or {(variant, k) for k in both} <= checked.bars
     written = [number[0].writing.text for number in scene.u.changes(OTHER_WORDS)]
     shares = [scene.inside.change(place, OTHER_WORDS)[scene.most] for place in scene.inside.places]
     assert written == [f'{100 * share:.0f} "%"' for share in shares]
