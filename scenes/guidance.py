@@ -11,7 +11,6 @@ from manim import (
     LEFT,
     RIGHT,
     UP,
-    Arrow,
     Circumscribe,
     FadeIn,
     FadeOut,
@@ -158,10 +157,12 @@ class Guidance(LectureScene):
         )
         self.readouts = self.axis.readouts()
         self.twice = VGroup(
-            self.arrow(self.seen, self.without), self.arrow(self.seen, self.with_prompt)
+            self.arrow(self.seen, self.without, gap=14, tip=0.12),
+            self.arrow(self.seen, self.with_prompt, gap=14, tip=0.12),
         )
         self.joined = VGroup(
-            self.arrow(self.without, self.changed), self.arrow(self.with_prompt, self.changed)
+            self.arrow(self.without, self.changed, gap=14, tip=0.12),
+            self.arrow(self.with_prompt, self.changed, gap=14, tip=0.12),
         )
 
     def panel(self, frames: Frames, colour: str, label: str, words: str | None = None) -> Panel:
@@ -171,17 +172,6 @@ class Guidance(LectureScene):
             said = self.lettering.words(words, colour=colour, size=SMALL_SIZE)
             name = VGroup(name, said.next_to(name, RIGHT, buff=px(12)))
         return Panel(Tile(frames, CELL).follow(self.playhead), colour=colour, label=name)
-
-    def arrow(self, left: Panel, right: Panel) -> Arrow:
-        """From one tile to the next."""
-        return Arrow(
-            left.border.get_right(),
-            right.border.get_left(),
-            buff=px(14),
-            stroke_width=4,
-            color=self.theme.quiet,
-            max_tip_length_to_length_ratio=0.12,
-        )
 
     # -- one moment ----------------------------------------------------------------
 

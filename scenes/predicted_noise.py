@@ -11,7 +11,6 @@ from manim import (
     LEFT,
     RIGHT,
     UP,
-    Arrow,
     Circumscribe,
     Create,
     DashedLine,
@@ -146,17 +145,6 @@ class PredictedNoise(LectureScene):
             colour=theme.noise,
         )
         self.readouts = self.axis.readouts(self.level)
-
-    def arrow(self, left: Panel, right: Panel) -> Arrow:
-        """From one tile to the next."""
-        return Arrow(
-            left.border.get_right(),
-            right.border.get_left(),
-            buff=px(12),
-            stroke_width=4,
-            color=self.theme.quiet,
-            max_tip_length_to_length_ratio=0.25,
-        )
 
     # -- one moment ----------------------------------------------------------------
 

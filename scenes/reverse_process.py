@@ -8,7 +8,6 @@ import numpy as np
 from manim import (
     DOWN,
     RIGHT,
-    Arrow,
     FadeIn,
     FadeOut,
     Group,
@@ -138,17 +137,6 @@ class ReverseProcess(LectureScene):
         lines = wrap(f"“{self.prompt}”", LETTERS, max_lines=LINES, placeholder=" …”")
         return self.lettering.lines(
             *(lines if self.prompt else ()), size=SMALL_SIZE, colour=self.theme.guidance, gap=px(8)
-        )
-
-    def arrow(self, left: Panel, right: Panel) -> Arrow:
-        """From one tile to the next."""
-        return Arrow(
-            left.border.get_right(),
-            right.border.get_left(),
-            buff=px(12),
-            stroke_width=4,
-            color=self.theme.quiet,
-            max_tip_length_to_length_ratio=0.25,
         )
 
     def build_formula(self) -> MathTypst:

@@ -10,7 +10,6 @@ from manim import (
     LEFT,
     RIGHT,
     Animation,
-    Arrow,
     Circumscribe,
     Create,
     FadeIn,
@@ -125,17 +124,6 @@ class NoiseBrush(LectureScene):
             colour=colour,
             label=self.lettering.maths(label, colour=colour, size=HEADING_SIZE + 6),
             words=self.lettering.words(words, size=SMALL_SIZE, colour=self.theme.quiet),
-        )
-
-    def arrow(self, left: Panel, right: Panel) -> Arrow:
-        """From one tile to the next."""
-        return Arrow(
-            left.border.get_right(),
-            right.border.get_left(),
-            buff=px(12),
-            stroke_width=4,
-            color=self.theme.quiet,
-            max_tip_length_to_length_ratio=0.25,
         )
 
     def trace(self, panel: Panel, width: float = 4) -> VMobject:

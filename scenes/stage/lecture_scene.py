@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from manim import DOWN, LEFT, FadeIn, Mobject, Scene, Typst, VGroup, config
+from manim import DOWN, LEFT, Arrow, FadeIn, Mobject, Scene, Typst, VGroup, config
 from manim.renderer.cairo_renderer import CairoRenderer
 
 from diffusion_core.bundle import Bundle, Recorded
@@ -19,6 +19,7 @@ from scenes.stage.hurry import HURRIED, changing
 from scenes.stage.layout import TITLE, px
 from scenes.stage.lettering import TITLE_SIZE, WORDS_SIZE, Lettering
 from scenes.stage.theme import THEMES
+from scenes.stage.tiles import Panel
 
 if TYPE_CHECKING:
     from scenes.stage.checks.watcher import Watcher
@@ -182,6 +183,17 @@ class LectureScene(Scene):
         heading = VGroup(title, asked)
         TITLE.put(heading, 0, 0)
         return heading
+
+    def arrow(self, left: Panel, right: Panel, *, gap: float = 12, tip: float = 0.25) -> Arrow:
+        """From one tile to the next: ``gap`` pixels from each, the tip a share of its length."""
+        return Arrow(
+            left.border.get_right(),
+            right.border.get_left(),
+            buff=px(gap),
+            stroke_width=4,
+            color=self.theme.quiet,
+            max_tip_length_to_length_ratio=tip,
+        )
 
     def appear(self, *mobjects: Mobject, seconds: float = 0.8) -> None:
         """Fade things in, as they are at this moment."""
