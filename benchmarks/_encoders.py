@@ -14,13 +14,13 @@ from studio.quality import QUALITIES
 
 FRAMES = 8
 CHOICES = (
-    {"preset": "ultrafast"},
-    {"preset": "superfast"},
     {},
     {"bf": "5"},
-    {"crf": "23"},
-    {"preset": "faster"},
-    {"preset": "medium"},
+    {"crf": "18"},
+    {"preset": "superfast", "crf": "18"},
+    {"preset": "veryfast", "crf": "18"},
+    {"preset": "faster", "crf": "18"},
+    {"preset": "medium", "crf": "18"},
     {"preset": "medium", "crf": "23", "tune": "", "bf": ""},
 )
 """Beside our own settings: other presets, and what manim takes (the last)."""

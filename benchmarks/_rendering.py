@@ -193,7 +193,7 @@ def watched() -> Clock:
     clock.watch(LookBook, "items", "telling looks apart")
     clock.watch(Painter, "paint", "drawing")
     clock.watch(StageCamera, "display_image_mobject", "laying pictures")
-    clock.watch(encoding, "converted", "RGB to YUV")
+    clock.watch(encoding.Converter, "convert", "RGB to YUV")
     clock.watch(encoding.Encoder, "_work", "x264")
     return clock
 
@@ -274,17 +274,24 @@ def compositing(which: str, quality: Quality, frames: int, folder: Path) -> dict
 
 
 def lecture_scenes(which: str, quality: Quality, folder: Path, names: list[str]) -> dict[str, Any]:
-    """Scenes of the introduction in this one process, speech included, one after the other."""
+    """Scenes of the introduction in this one process, speech included, one after the other.
+
+    Ours are drawn alone; stock manim's become a video with sound, captions and
+    chapters, as the lecture that they are compared with.
+    """
     from scenes.catalog import scene_entry
     from scenes.options import SceneOptions
     from studio.job import Job
     from studio.narration import SpeechCache
     from studio.performance import perform, rehearse, stage_scene
     from studio.production import record
+    from studio.soundtrack import Soundtrack
     from studio.speakers import make_speaker
+    from studio.video import assemble
 
     options, narrator = SceneOptions(), SpeechCache(make_speaker("espeak"))
     seconds, frames = 0.0, 0
+    chapters, silent = [], []
     for name in names:
         entry = scene_entry(name)
         recordings = {key: made.path for key, made in record(entry.recipes(options)).items()}
@@ -301,8 +308,17 @@ def lecture_scenes(which: str, quality: Quality, folder: Path, names: list[str])
                 scene = stage_scene(job, narrator, CairoRenderer(camera_class=Camera))
                 scene.render()
                 drawn = round(scene.now * quality.frame_rate)
+            chapters.append(scene.chapter())
+            silent.append(next(path for path in folder.glob(f"{name}/**/silent.mp4")))
         seconds += time.perf_counter() - begun
         frames += drawn
+    if which == "stock":
+        begun = time.perf_counter()
+        with Soundtrack(narrator) as narration:
+            narration.begin(chapters)
+            track = narration.wait()
+            assemble(silent, track.sound, track.chapters, folder / "lecture.mp4", "Stock")
+        seconds += time.perf_counter() - begun
     return {"seconds": seconds, "frames": frames}
 
 

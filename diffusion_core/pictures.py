@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import warnings
 from pathlib import Path
 
@@ -54,9 +55,14 @@ def picture_digest(image: str, size: int) -> str:
 
 
 def _bundled(name: str) -> Image.Image:
-    from sklearn.datasets import load_sample_image
-
-    return Image.fromarray(load_sample_image(BUNDLED[name]))
+    # Found without importing scikit-learn, which takes longer than all else before a video.
+    spec = importlib.util.find_spec("sklearn")
+    if spec is None or spec.origin is None:
+        raise LectureError(
+            f"picture {name!r} comes with scikit-learn, which is not installed: "
+            "pip install scikit-learn, or give the path of a picture"
+        )
+    return read_picture(Path(spec.origin).parent / "datasets" / "images" / BUNDLED[name])
 
 
 def middle_square(picture: Image.Image, size: int) -> Image.Image:

@@ -13,23 +13,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
+from scenes.stage.compositing import Rect, Screen, overlap
 from studio.quality import Quality
 
+if TYPE_CHECKING:  # it imports manim
+    from scenes.stage.painter import Painted
+
 ENCODER = {
-    "preset": "veryfast",
-    "crf": "18",
+    # Pictures here are flat, or noise: what the slower presets search for is not there.
+    "preset": "ultrafast",
+    "crf": "22",
     "tune": "animation",
     "bf": "0",  # on noise B-frames cost time and save nothing
     "threads": "1",
-    # swscale turns RGB into BT.601; unsaid, players take BT.709 for it at this size, and the
-    # oranges shift.
-    "x264-params": "colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
+    # The preset's own entropy coder makes files half as large again.  swscale turns RGB into
+    # BT.601; unsaid, players take BT.709 for it at this size, and the oranges shift.
+    "x264-params": "cabac=1:colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
 }
 """x264's settings; ``benchmarks/rendering.py`` measures them and their neighbours on noise."""
 
@@ -37,10 +43,13 @@ WAITING = 4
 """Frames that may wait for the encoder, 3 MB each at 1080p."""
 HEAD = 12
 """Frames of a still that are encoded: as many as x264 looks ahead, so that it weighs them well."""
+REACH = 2
+"""Screen pixels by which a pixel of colour sees beyond its own four."""
+BLOCK = 16
+"""Screen pixels of the blocks that are converted again."""
 GROUP = 120
 """Most frames of a still from one key frame to the next."""
 
-Screen = NDArray[np.uint8]
 Run = tuple[av.VideoFrame, int]
 """A picture, and how many frames show it."""
 
@@ -88,7 +97,67 @@ def codec(quality: Quality, settings: dict[str, str] | None = None) -> av.VideoC
 
 def converted(picture: Screen) -> av.VideoFrame:
     """An RGBA picture as the encoder takes it; the array is free afterwards."""
-    return av.VideoFrame.from_numpy_buffer(picture, format="rgba").reformat(format="yuv420p")
+    frame = av.VideoFrame.from_numpy_buffer(picture, format="rgba")
+    return frame.reformat(format="yuv420p", threads=1)  # more of them only wait for one another
+
+
+class Converter:
+    """Converts the pictures of one screen: of each only what is not as in the last one.
+
+    The frames are those of ``converted``, to the bit.
+    """
+
+    def __init__(self) -> None:
+        self._last: av.VideoFrame | None = None
+
+    def convert(self, painted: Painted) -> av.VideoFrame:
+        """The picture as the encoder takes it; the array is free afterwards."""
+        if self._last is None or painted.changed is None:
+            self._last = converted(painted.screen)
+        elif overlap(painted.changed, painted.changed):  # it is not empty
+            self._last = self._renewed(self._last, painted.screen, painted.changed)
+        return self._last
+
+    @staticmethod
+    def _renewed(last: av.VideoFrame, screen: Screen, changed: Rect) -> av.VideoFrame:
+        height, width = screen.shape[:2]
+        whole = (0, 0, width, height)
+        # A pixel of colour is made of those around it; blocks keep all sizes even, and few.
+        part = overlap(whole, _in_blocks(changed, REACH)) or whole
+        around = overlap(whole, _in_blocks(changed, REACH + BLOCK)) or whole
+        left, top, right, bottom = around
+        piece = converted(screen[top:bottom, left:right])
+        frame = av.VideoFrame(last.width, last.height, "yuv420p")
+        for level, (new, old, fresh) in enumerate(
+            zip(_planes(frame), _planes(last), _planes(piece), strict=True)
+        ):
+            scale = 1 if level == 0 else 2
+            new[:] = old
+            x0, y0, x1, y1 = (edge // scale for edge in part)
+            x, y = left // scale, top // scale
+            new[y0:y1, x0:x1] = fresh[y0 - y : y1 - y, x0 - x : x1 - x]
+        return frame
+
+
+def _in_blocks(rect: Rect, margin: int) -> Rect:
+    """``rect`` and so many pixels around it, out to the next blocks."""
+    left, top, right, bottom = rect
+    return (
+        (left - margin) // BLOCK * BLOCK,
+        (top - margin) // BLOCK * BLOCK,
+        -(-(right + margin) // BLOCK) * BLOCK,
+        -(-(bottom + margin) // BLOCK) * BLOCK,
+    )
+
+
+def _planes(frame: av.VideoFrame) -> list[NDArray[np.uint8]]:
+    """Views of luma and chroma, without what pads their rows."""
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[
+            :, : plane.width
+        ]
+        for plane in frame.planes
+    ]
 
 
 class _Coder:
@@ -179,10 +248,10 @@ class Encoder:
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def add(self, picture: Screen, repeat: int = 1) -> None:
-        """Append ``repeat`` frames of an RGBA picture; the array is free afterwards."""
+    def add(self, frame: av.VideoFrame, repeat: int = 1) -> None:
+        """Append ``repeat`` frames of one picture."""
         self._hand_over()
-        self._run = converted(picture), repeat
+        self._run = frame, repeat
 
     def again(self, repeat: int = 1) -> None:
         """Append the last picture again."""

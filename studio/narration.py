@@ -9,12 +9,15 @@ far as it looks back, which delays nothing.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
-import ffmpeg
+import av
+import av.filter
 import numpy as np
 from filelock import FileLock
 
@@ -23,7 +26,6 @@ from diffusion_core.files import digest_of
 from diffusion_core.places import cache_dir
 from scenes.cues import Cue, Sentence
 from studio.speakers import RATE, Samples, Speaker, read_wav, trimmed, write_wav
-from studio.video import run_ffmpeg
 
 log = logging.getLogger(__name__)
 
@@ -34,27 +36,36 @@ PEAK = -2.5
 OVERLAP = 0.1
 """Seconds that a voice may run over its place: a place is whole frames, a voice is not."""
 
-_FORMAT = 1  # of the files kept; a new number makes all speech anew
+_FORMAT = 2  # of the files kept; a new number makes all speech anew
 _QUIETEST = -70.0  # LUFS; the meter's floor
 
 
-def loudness(samples: Samples) -> float:
-    """Integrated loudness of mono ``samples`` at 48 kHz, in LUFS; −inf when nothing is heard.
+def _framed(samples: Samples, rate: int) -> av.AudioFrame:
+    content = np.ascontiguousarray(samples, np.float32)[None]
+    frame = av.AudioFrame.from_ndarray(content, format="flt", layout="mono")
+    frame.sample_rate, frame.pts = rate, 0
+    return frame
 
-    Raises
-    ------
-    MissingRequirement
-        When ffmpeg is not installed.
-    """
+
+def loudness(samples: Samples) -> float:
+    """Integrated loudness of mono ``samples`` at 48 kHz, in LUFS; −inf when nothing is heard."""
     if not samples.any():
         return -np.inf
-    source = ffmpeg.input("pipe:", f="f32le", ar=RATE, ac=1)
-    metered = source.filter("ebur128", metadata=1).filter(
-        "ametadata", mode="print", key="lavfi.r128.I", file="-"
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(
+        sample_rate=RATE, format="flt", layout="mono", time_base=Fraction(1, RATE)
     )
-    printed = run_ffmpeg(metered.output("-", f="null"), samples.astype("<f4").tobytes()).decode()
-    values = [line.partition("=")[2] for line in printed.splitlines() if "r128.I=" in line]
-    measured = float(values[-1]) if values else _QUIETEST
+    meter, sink = graph.add("ebur128", "metadata=1"), graph.add("abuffersink")
+    source.link_to(meter)
+    meter.link_to(sink)
+    graph.configure()
+    graph.push(_framed(samples, RATE))
+    graph.push(None)
+    measured = _QUIETEST
+    with contextlib.suppress(av.error.EOFError):
+        while True:
+            # Of all that was heard so far; the last one counts.
+            measured = float(graph.pull().metadata.get("lavfi.r128.I", measured))
     return measured if measured > _QUIETEST else -np.inf
 
 
@@ -62,14 +73,31 @@ def _gain(decibels: float) -> np.float32:
     return np.float32(10 ** (decibels / 20))
 
 
-def _resampled(samples: Samples, rate: int) -> Samples:
-    if rate == RATE:
+def _resampled(samples: Samples, rate: int, wanted: int = RATE) -> Samples:
+    if rate == wanted:
         return samples
-    from scipy.signal import resample_poly
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=wanted)
+    parts = (*resampler.resample(_framed(samples, rate)), *resampler.resample(None))
+    return np.concatenate([part.to_ndarray()[0] for part in parts])
 
-    divisor = np.gcd(rate, RATE)
-    resampled: Samples = resample_poly(samples, RATE // divisor, rate // divisor)
-    return resampled
+
+def true_peaks(samples: Samples) -> Samples:
+    """The true peak of each of ``samples`` at 48 kHz: the highest of it and the 3 after it at 4 ×.
+
+    ITU-R BS.1770-4, annex 2.
+    """
+    finer = np.abs(_resampled(samples, RATE, 4 * RATE)).reshape(-1, 4).T
+    peaks: Samples = np.maximum(np.maximum(finer[0], finer[1]), np.maximum(finer[2], finer[3]))
+    return peaks
+
+
+def _held_down(samples: Samples, peaks: Samples, peak: float) -> Samples:
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+    gains = np.minimum(1, _gain(peak) / np.maximum(peaks, 1e-9))
+    window = RATE // 200 * 2 + 1
+    smooth: Samples = uniform_filter1d(minimum_filter1d(gains, window), window)
+    return samples * smooth
 
 
 def limited(samples: Samples, peak: float = PEAK) -> Samples:
@@ -78,16 +106,7 @@ def limited(samples: Samples, peak: float = PEAK) -> Samples:
     The gain falls and rises within 5 ms on either side of a peak; samples stay
     where they are.
     """
-    from scipy.ndimage import minimum_filter1d, uniform_filter1d
-    from scipy.signal import resample_poly
-
-    if not samples.any():
-        return samples
-    peaks = np.abs(resample_poly(samples, 4, 1)).reshape(-1, 4).max(axis=1)
-    gains = np.minimum(1, _gain(peak) / np.maximum(peaks, 1e-9))
-    window = RATE // 200 * 2 + 1
-    smooth: Samples = uniform_filter1d(minimum_filter1d(gains, window), window)
-    return samples * smooth
+    return _held_down(samples, true_peaks(samples), peak) if samples.any() else samples
 
 
 def _levelled(samples: Samples) -> Samples:
@@ -98,11 +117,12 @@ def _levelled(samples: Samples) -> Samples:
     if measured == -np.inf:
         return samples
     wanted = samples * _gain(LOUDNESS - measured)
-    levelled = limited(wanted)
+    peaks = true_peaks(wanted)
+    levelled = _held_down(wanted, peaks, PEAK)
     boost = np.float32(1)
     for _ in range(3):  # what the limiter takes is given back
         boost *= np.sqrt(np.vdot(wanted, wanted) / np.vdot(levelled, levelled))
-        levelled = limited(wanted * boost)
+        levelled = _held_down(wanted * boost, peaks * boost, PEAK)
     return levelled
 
 

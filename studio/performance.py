@@ -12,9 +12,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from manim import tempconfig
-from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from diffusion_core.bundle import load_recorded
@@ -23,8 +21,9 @@ from scenes.cues import Narrator
 from scenes.stage.checks.findings import Finding
 from scenes.stage.checks.watcher import Watcher
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
+from scenes.stage.painter import Painted
 from scenes.stage.renderer import StageRenderer
-from studio.encoding import ENCODER, Encoder
+from studio.encoding import ENCODER, Converter, Encoder
 from studio.job import Job, Rehearsal
 from studio.quality import Quality
 from studio.stretches import Library, Run, is_whole, write_stretch
@@ -34,7 +33,6 @@ from studio.workspace import scratch
 # semaphore that a worker which is ended leaves behind.
 tqdm.set_lock(threading.RLock())
 
-Screen = NDArray[np.uint8]
 Report = Callable[[int], None]
 
 
@@ -100,12 +98,13 @@ class Recorder:
         self._play = self._frames = 0
         self._runs: list[Run] = []
         self._encoder: Encoder | None = None
+        self._converter = Converter()
 
     def begin(self, play: int, frames: int) -> None:
         """See ``scenes.stage.renderer.Taker``."""
         self._play, self._frames, self._runs, self._encoder = play, frames, [], None
 
-    def take(self, look: bytes, repeat: int, picture: Callable[[], Screen]) -> None:
+    def take(self, look: bytes, repeat: int, picture: Callable[[], Painted]) -> None:
         """Draw and encode the next frames, unless the animation may be kept."""
         known = bool(self._runs)
         if not known and not (self.trusting and self.library.may_have(look, self._frames)):
@@ -117,7 +116,7 @@ class Recorder:
         else:
             self._runs.append((look, repeat))
             if self._encoder:
-                self._encoder.add(picture(), repeat)
+                self._encoder.add(self._converter.convert(picture()), repeat)
         if self._encoder:
             self.report(repeat)
 

@@ -14,7 +14,6 @@ from diffusion_core.files import Facts, digest_of, write_text
 from diffusion_core.recipe import Recipe, describe, fingerprint
 from diffusion_core.store import Recording, Store
 from scenes.catalog import LECTURES, LectureEntry, SceneEntry, scene_entry
-from scenes.cues import Chapter, cues_of
 from scenes.options import SceneOptions
 from studio.animated_image import Loop, make_gif
 from studio.captions import to_srt, to_vtt, transcript
@@ -22,13 +21,13 @@ from studio.finished import made_of, recall, remember
 from studio.inspection import inspect_scenes
 from studio.job import Job
 from studio.manifest import brief, commit, versions, write_manifest
-from studio.narration import SpeechCache, mix
+from studio.narration import SpeechCache
 from studio.progress import Progress, Stage, unwatched
 from studio.quality import Quality
-from studio.rendering import SilentScene, plan_job, render_scenes
-from studio.speakers import Speaker, make_speaker, write_wav
-from studio.video import assemble, duration_of, ffmpeg_version, probe, stream_digest
-from studio.workspace import scratch
+from studio.rendering import SilentScene, Told, plan_job, render_scenes
+from studio.soundtrack import Soundtrack
+from studio.speakers import Speaker, make_speaker
+from studio.video import assemble, ffmpeg_version, probe, stream_digest
 
 MEDIA = Path("media")
 """Where files go unless the user says otherwise: a folder of the present one."""
@@ -237,10 +236,16 @@ def _prepare(order: Order, output: Path) -> Speaker:
     return speaker
 
 
-def render(order: Order, speaker: Speaker, progress: Progress) -> Rendered:
-    """Record what ``order`` shows and render its scenes, silent."""
+def render(
+    order: Order, speaker: Speaker, progress: Progress, rehearsed: Told = lambda chapters: None
+) -> Rendered:
+    """Record what ``order`` shows and render its scenes, silent.
+
+    ``rehearsed`` is told the chapters as soon as they are known.
+    """
     recordings = record(order.recipes(), progress)
-    return Rendered(recordings, render_scenes(_jobs(order, speaker, recordings), progress))
+    jobs = _jobs(order, speaker, recordings)
+    return Rendered(recordings, render_scenes(jobs, progress, rehearsed=rehearsed))
 
 
 def _jobs(order: Order, speaker: Speaker, recordings: Mapping[str, Recording]) -> list[Job]:
@@ -284,7 +289,9 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
             for part in parts:
                 progress(stage, part, 1, 1)
         return Product.beside(order.video, facts["seconds"])
-    product = _finish(order, speaker, render(order, speaker, progress), progress)
+    with Soundtrack(SpeechCache(speaker)) as narration:
+        done = render(order, speaker, progress, narration.begin)
+        product = _finish(order, speaker, done, narration, progress)
     remember(key, product.files, {"seconds": product.seconds})
     return product
 
@@ -337,34 +344,26 @@ def loop(
     return make_gif(scene.job.target, cues[first - 1].start, end, output, max_size)
 
 
-def _finish(order: Order, speaker: Speaker, done: Rendered, progress: Progress) -> Product:
-    recordings, rendered = done.recordings, done.scenes
+def _finish(
+    order: Order, speaker: Speaker, done: Rendered, narration: Soundtrack, progress: Progress
+) -> Product:
+    rendered, video = done.scenes, order.video
     progress(Stage.MUXING, order.name, 0, 3)
-    chapters: list[Chapter] = []
-    seconds = 0.0
-    for scene in rendered:
-        length = duration_of(scene.job.target)
-        chapter = Chapter(scene.chapter.title, 0.0, length, scene.chapter.cues)
-        chapters.append(chapter.shifted(seconds))
-        seconds += length
-    told = tuple(chapters)
-    video = order.video
-    with scratch() as folder:
-        track = folder / "narration.wav"
-        write_wav(track, mix(list(cues_of(told)), seconds, SpeechCache(speaker)))
-        progress(Stage.MUXING, order.name, 1, 3)
-        assemble([scene.job.target for scene in rendered], track, told, video, order.entry.title)
+    track = narration.wait()
+    progress(Stage.MUXING, order.name, 1, 3)
+    silent = [scene.job.target for scene in rendered]
+    assemble(silent, track.sound, track.chapters, video, order.entry.title)
     progress(Stage.MUXING, order.name, 2, 3)
     product = Product.beside(
         video,
-        seconds,
+        track.seconds,
         tuple(scene.job.scene for scene in rendered if scene.fresh),
         sum(scene.drawn for scene in rendered),
     )
-    write_text(product.captions[0], to_srt(told))
-    write_text(product.captions[1], to_vtt(told))
-    write_text(product.transcript, transcript(told, order.entry.title))
-    write_manifest(product.manifest, _facts(order, speaker, recordings, product))
+    write_text(product.captions[0], to_srt(track.chapters))
+    write_text(product.captions[1], to_vtt(track.chapters))
+    write_text(product.transcript, transcript(track.chapters, order.entry.title))
+    write_manifest(product.manifest, _facts(order, speaker, done.recordings, product))
     progress(Stage.MUXING, order.name, 3, 3)
     return product
 

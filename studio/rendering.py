@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from studio.workspace import remove_stale
 
 DECIDING = ("encoding.py", "job.py", "performance.py", "rendering.py", "stretches.py")
 """Files of the studio that decide what is drawn."""
+Told = Callable[[Sequence[Chapter]], None]
+"""Is told the chapters of all scenes, in their order, each from its own start."""
 SHORTEST = 60
 """Moving frames below which a part of a scene is not worth a worker of its own."""
 
@@ -133,7 +135,11 @@ def _perform(job: Job, plays: range) -> tuple[dict[int, Path], int]:
 
 
 def render_scenes(
-    jobs: Sequence[Job], progress: Progress, *, workers: int | None = None
+    jobs: Sequence[Job],
+    progress: Progress,
+    *,
+    workers: int | None = None,
+    rehearsed: Told = lambda chapters: None,
 ) -> list[SilentScene]:
     """Render what is not kept yet, several scenes at once; the order of ``jobs`` stays.
 
@@ -148,6 +154,8 @@ def render_scenes(
         Told of speech and of frames.
     workers
         Processes; as many as there are processors, and memory for, by default.
+    rehearsed
+        Told the chapters once they are known, before the frames are drawn.
 
     Raises
     ------
@@ -164,14 +172,26 @@ def render_scenes(
             found[job.target] = SilentScene(job, chapter, fresh=False)
             progress(Stage.SPEAKING, job.scene, 1, 1)
             progress(Stage.RENDERING, job.scene, 1, 1)
+
+    def known(chapters: Mapping[Path, Chapter]) -> None:
+        every = {target: scene.chapter for target, scene in found.items()} | dict(chapters)
+        rehearsed([every[job.target] for job in jobs])
+
     if missing:
-        for scene in _render(missing, progress, workers or usual_workers()):
+        for scene in _render(missing, progress, workers or usual_workers(), known):
             found[scene.job.target] = scene
         make_room(cache_dir() / "stretches")
+    else:
+        known({})
     return [found[job.target] for job in jobs]
 
 
-def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> list[SilentScene]:
+def _render(
+    jobs: Sequence[Job],
+    progress: Progress,
+    workers: int,
+    known: Callable[[Mapping[Path, Chapter]], None],
+) -> list[SilentScene]:
     done: dict[str, int] = {}
     rehearsed: dict[str, Rehearsal] = {}
 
@@ -189,6 +209,7 @@ def _render(jobs: Sequence[Job], progress: Progress, workers: int) -> list[Silen
             for scene, rehearsal in pool.run(_rehearse, {job.scene: (job,) for job in jobs}):
                 rehearsed[scene] = rehearsal
                 progress(Stage.SPEAKING, scene, 1, 1)
+            known({by_name[scene].target: found.chapter for scene, found in rehearsed.items()})
             parts = shared_out(rehearsed, workers, jobs[0].quality.frame_rate)
             stretches: dict[str, dict[int, Path]] = {job.scene: {} for job in jobs}
             drawn = dict.fromkeys(stretches, 0)
@@ -214,15 +235,20 @@ def shared_out(
 ) -> list[tuple[str, range]]:
     """Which animations of which scene one worker draws in one go; the most work comes first.
 
-    No part is longer than a worker's fair share of the whole, if beats allow,
-    nor so short that getting there takes longer than drawing it.
+    No part is longer than half of a worker's fair share of the whole, if beats
+    allow, nor so short that getting there takes longer than drawing it.  The
+    shortest scenes, which come last, are drawn in halves, so that no worker
+    waits long for another.
     """
     work = {scene: found.work(range(len(found.lengths))) for scene, found in rehearsed.items()}
-    share = max(sum(work.values()) / workers, SHORTEST)
+    share = max(sum(work.values()) // (2 * workers), SHORTEST)
+    counts = {scene: -(-frames // share) for scene, frames in work.items()}
+    for scene in sorted(work, key=work.__getitem__)[:workers]:
+        counts[scene] = max(counts[scene], min(2, work[scene] // SHORTEST))
     parts = [
         (scene, part, found.work(part))
         for scene, found in rehearsed.items()
-        for part in found.parts(-(-work[scene] // int(share)), frame_rate)
+        for part in found.parts(counts[scene], frame_rate)
     ]
     return [(scene, part) for scene, part, _ in sorted(parts, key=lambda part: -part[2])]
 

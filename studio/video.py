@@ -1,6 +1,6 @@
 """Final files: silent videos, a track, captions and chapters become one MP4.
 
-Nothing is encoded again but the sound.  The file is written beside its place,
+Nothing is encoded again.  The file is written beside its place,
 probed, and moved there only when it is what was asked for.  The same inputs
 give the same file, bit for bit.
 """
@@ -24,7 +24,14 @@ from scenes.cues import Chapter
 from studio.captions import captions_of, chapters_metadata, to_srt
 
 AUDIO_RATE = 48_000
-SOUND_CODING = {"c:a": "aac", "b:a": "128k", "aac_coder": "fast", "aac_tns": 0}
+SOUND_CODING = {
+    "c:a": "aac",
+    "b:a": "128k",
+    "aac_coder": "fast",
+    "aac_tns": 0,
+    "ar": AUDIO_RATE,
+    "ac": 1,
+}
 """AAC as ffmpeg's own encoder makes it well.
 
 With its usual settings (two-loop coder, temporal noise shaping) ffmpeg 5.1
@@ -261,6 +268,28 @@ def _picture(silent_videos: list[Path], parts: list[Probe], folder: Path) -> Any
     return ffmpeg.input(str(listing), f="concat", safe=0, auto_convert=convert)["v:0"]
 
 
+def encode_sound(samples_file: Path, target: Path) -> None:
+    """Encode a narration for ``assemble``.
+
+    Parameters
+    ----------
+    samples_file
+        A WAV file.
+    target
+        Where the AAC goes, ``….m4a``: mono, 48 kHz.
+
+    Raises
+    ------
+    MissingRequirement
+        When ffmpeg is not installed.
+    LectureError
+        When it fails.
+    """
+    sound = ffmpeg.input(f"file:{samples_file}")["a:0"]
+    exact = {"fflags": "+bitexact", "flags": "+bitexact"}
+    run_ffmpeg(ffmpeg.output(sound, f"file:{target}", f="ipod", **SOUND_CODING, **exact))
+
+
 def assemble(
     silent_videos: list[Path],
     audio: Path | None,
@@ -276,7 +305,8 @@ def assemble(
     silent_videos
         H.264, yuv420p; their packets are copied.
     audio
-        The narration, as long as the videos together; None for silence.
+        The narration as ``encode_sound`` makes it, as long as the videos
+        together; None for silence.
     chapters
         Chapters with their cues, in seconds from the start of the whole: a
         chapter begins where the ``duration_of`` all videos before it ends.
@@ -320,9 +350,7 @@ def assemble(
             inputs.append(ffmpeg.input(str(folder / "chapters.txt"), f="ffmetadata")["?"])
         options = {
             "c:v": "copy",
-            **SOUND_CODING,
-            "ar": AUDIO_RATE,
-            "ac": 1,
+            **(SOUND_CODING if audio is None else {"c:a": "copy"}),
             "c:s": "mov_text",
             "map_metadata:g": -1,
             "metadata": f"title={title}",

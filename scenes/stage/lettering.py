@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,22 @@ def _literal(text: str) -> str:
     return f'#"{escaped}"'
 
 
+@lru_cache(maxsize=512)
+def _typeset(body: str, size: float, maths: bool) -> Typst:
+    """What ``body`` looks like; set once in a process, because a scene is played more than once."""
+    kind = MathTypst if maths else Typst
+    mobject = kind(
+        body,
+        font_size=size,
+        typst_preamble=_PREAMBLE,
+        font_paths=[FONTS],
+        use_svg_cache=False,  # manim's forgets to scale the rules of what it has made before
+    )
+    for glyph in mobject.family_members_with_points():
+        glyph.path_obj = None  # what it was read from: nearly all the work of copying it
+    return mobject
+
+
 class Lettering:
     """Sets text in the colours of a theme.
 
@@ -85,7 +102,7 @@ class Lettering:
         body = _literal(text)
         if bold:
             body = f"#text(weight: 600)[{body}]"
-        return self._set(Typst, body, size, colour, Writing(text, False, size))
+        return self._set(body, size, colour, Writing(text, False, size))
 
     def maths(
         self, source: str, *, size: float = HEADING_SIZE, colour: str | None = None, **parts: str
@@ -96,22 +113,13 @@ class Lettering:
         ``maths("{{ x_t : seen }} = …", seen=theme.signal)``.
         """
         plain = " ".join(_PART.sub(r"\1", source).split())
-        formula = self._set(MathTypst, source, size, colour, Writing(plain, True, size))
+        formula = self._set(source, size, colour, Writing(plain, True, size))
         for label, part_colour in parts.items():
             formula.select(label).set_color(part_colour)
         return formula
 
-    def _set(
-        self, kind: type[Typst], body: str, size: float, colour: str | None, writing: Writing
-    ) -> Typst:
-        mobject = kind(
-            body,
-            font_size=size,
-            typst_preamble=_PREAMBLE,
-            font_paths=[FONTS],
-            # manim forgets to scale the rules of a formula that it has made before.
-            use_svg_cache=kind is not MathTypst,
-        )
+    def _set(self, body: str, size: float, colour: str | None, writing: Writing) -> Typst:
+        mobject = _typeset(body, size, writing.maths).copy()
         mobject.set_color(colour or self.theme.text)
         mobject.name = str(writing)
         for glyph in mobject.family_members_with_points():

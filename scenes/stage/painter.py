@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenes.stage.camera import StageCamera
+from scenes.stage.compositing import Rect, Screen
 from scenes.stage.looks import Item, Look
 
 MOST = 0.7
@@ -16,6 +18,16 @@ MOST = 0.7
 
 Boxes = NDArray[np.int64]
 """(n, 4): left, top, right, bottom of each."""
+
+
+class Painted(NamedTuple):
+    """The frame as it is now; drawn on again for the next picture.
+
+    ``changed`` is where it is not as it was before; None where it may be anywhere.
+    """
+
+    screen: Screen
+    changed: Rect | None
 
 
 class Painter:
@@ -36,7 +48,7 @@ class Painter:
         self.camera = camera
         self.shown: list[Look] | None = None
 
-    def paint(self, items: Sequence[Item]) -> None:
+    def paint(self, items: Sequence[Item]) -> Painted:
         """Make the frame show ``items``, the first of them lowest."""
         looks = [look for _, look in items]
         touched = self._touched(looks)
@@ -51,6 +63,7 @@ class Painter:
             painted = [mobject for (mobject, _), due in zip(items, again, strict=True) if due]
             self.camera.capture_mobjects(painted, include_submobjects=False)
         self.shown = looks
+        return Painted(self.camera.pixel_array, None if touched is None else _around(touched))
 
     def forget(self) -> None:
         """Take nothing for granted: the next list is painted whole."""
@@ -69,6 +82,15 @@ class Painter:
             edge = boxes[new]
             found = np.concatenate([found, edge])
         return None if reached.sum() > MOST * len(boxes) else found
+
+
+def _around(boxes: Boxes) -> Rect:
+    """The smallest rectangle around ``boxes``; an empty one around none."""
+    shown = boxes[(boxes[:, 0] < boxes[:, 2]) & (boxes[:, 1] < boxes[:, 3])]
+    if not len(shown):
+        return (0, 0, 0, 0)
+    (left, top), (right, bottom) = shown[:, :2].min(axis=0), shown[:, 2:].max(axis=0)
+    return (int(left), int(top), int(right), int(bottom))
 
 
 def _boxes(looks: Sequence[Look]) -> Boxes:

@@ -15,13 +15,10 @@ import numpy as np
 from manim import Mobject, Scene, config
 from manim.renderer.cairo_renderer import CairoRenderer
 from manim.utils.exceptions import EndSceneEarlyException
-from numpy.typing import NDArray
 
 from scenes.stage.camera import StageCamera
 from scenes.stage.looks import Item, LookBook, digest_of_looks
-from scenes.stage.painter import Painter
-
-Screen = NDArray[np.uint8]
+from scenes.stage.painter import Painted, Painter
 
 
 class Taker(Protocol):
@@ -31,11 +28,11 @@ class Taker(Protocol):
         """An animation that is to be drawn begins; it has so many frames."""
         ...
 
-    def take(self, look: bytes, repeat: int, picture: Callable[[], Screen]) -> None:
+    def take(self, look: bytes, repeat: int, picture: Callable[[], Painted]) -> None:
         """The next ``repeat`` frames look alike.
 
         ``look`` stands for what they look like.  ``picture`` draws them; the
-        array that it returns is drawn on again for the next ones.
+        screen that it returns is drawn on again for the next ones.
         """
         ...
 
@@ -50,7 +47,7 @@ class Unwatched:
     def begin(self, play: int, frames: int) -> None:
         """See ``Taker``."""
 
-    def take(self, look: bytes, repeat: int, picture: Callable[[], Screen]) -> None:
+    def take(self, look: bytes, repeat: int, picture: Callable[[], Painted]) -> None:
         """See ``Taker``."""
 
     def end(self) -> None:
@@ -156,12 +153,7 @@ class StageRenderer(CairoRenderer):
         background = repr((str(self.camera.background_color), self.camera.frame_width))
         look = digest_of_looks([background.encode(), *(look.digest for _, look in items)])
 
-        def picture() -> Screen:
-            self.painter.paint(items)
-            drawn: Screen = self.camera.pixel_array
-            return drawn
-
-        self.taker.take(look, repeat, picture)
+        self.taker.take(look, repeat, lambda: self.painter.paint(items))
 
 
 def _frames_of(seconds: float, frozen: bool) -> int:

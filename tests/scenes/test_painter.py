@@ -90,10 +90,16 @@ def test_the_frame_is_the_same_whatever_was_on_it_before(seed: int) -> None:
     for _ in range(12):
         for _ in range(int(rng.integers(1, 3))):
             change(mobjects, rng)
-        painter.paint(book.items(mobjects))
+        before = camera.pixel_array.copy()
+        screen, changed = painter.paint(book.items(mobjects))
+        assert screen is camera.pixel_array
         whole.reset()
         whole.capture_mobjects(mobjects)
         np.testing.assert_array_equal(camera.pixel_array, whole.pixel_array)
+        if changed is not None:
+            left, top, right, bottom = changed
+            before[top:bottom, left:right] = screen[top:bottom, left:right]
+            np.testing.assert_array_equal(before, screen)
 
 
 def test_what_has_not_changed_is_not_painted_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +114,7 @@ def test_what_has_not_changed_is_not_painted_again(monkeypatch: pytest.MonkeyPat
     painter.paint(book.items(dots))
     assert painted == dots
     painted.clear()
-    painter.paint(book.items(dots))
+    assert painter.paint(book.items(dots)).changed == (0, 0, 0, 0)
     assert painted == []
     dots[3].set_color("#ff0000")
     painter.paint(book.items(dots))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scenes.cues import Sentence
 from scenes.options import SceneOptions
 from scenes.stage.lecture_scene import LectureScene, SceneInputs
+from scenes.stage.painter import Painted
 from scenes.stage.renderer import StageRenderer
 from studio import performance
 from studio.quality import QUALITIES, Quality
@@ -36,8 +37,8 @@ class Watcher:
     def begin(self, play: int, frames: int) -> None:
         self.play, self.said[play], self.frames[play] = play, frames, []
 
-    def take(self, look: bytes, repeat: int, picture: Callable[[], NDArray[np.uint8]]) -> None:
-        self.frames[self.play] += [(look, picture().copy())] * repeat
+    def take(self, look: bytes, repeat: int, picture: Callable[[], Painted]) -> None:
+        self.frames[self.play] += [(look, picture().screen.copy())] * repeat
 
     def end(self) -> None:
         assert len(self.frames[self.play]) == self.said[self.play]

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from studio.encoding import GROUP, HEAD, Encoder, Stretch, codec, converted, still
+from scenes.stage.painter import Painted
+from studio.encoding import GROUP, HEAD, Converter, Encoder, Stretch, codec, converted, still
 from studio.fidelity import psnr, ssim
 from studio.quality import QUALITIES, Quality
 from studio.stretches import join
@@ -40,7 +41,7 @@ def noise(quality: Quality, seed: int, *, colour: bool = False, cell: int = 4) -
 def encoded(quality: Quality, runs: list[tuple[Screen, int]]) -> Stretch:
     encoder = Encoder(quality)
     for picture, repeat in runs:
-        encoder.add(picture, repeat)
+        encoder.add(converted(picture), repeat)
     return encoder.finish()
 
 
@@ -99,6 +100,28 @@ def test_the_colour_that_is_meant_is_the_colour_that_is_tagged(
     assert np.abs(shown.astype(int) - meant).max() <= 3
 
 
+@pytest.mark.parametrize("size", [(1280, 720), (854, 480), (128, 96)])
+def test_of_a_picture_that_changed_in_parts_every_pixel_is_converted(size: tuple[int, int]) -> None:
+    width, height = size
+    rng = np.random.default_rng(0)
+    screen = rng.integers(0, 256, (height, width, 4), dtype=np.uint8)
+    converter = Converter()
+    converter.convert(Painted(screen, None))
+    for trial in range(60):
+        left, top = int(rng.integers(width)), int(rng.integers(height))
+        right, bottom = int(rng.integers(left, width)) + 1, int(rng.integers(top, height)) + 1
+        if trial % 3 == 0:  # thin, and at an edge
+            left, right = width - 1, width
+        screen[top:bottom, left:right] = rng.integers(0, 256, 4)
+        frame = converter.convert(Painted(screen, (left, top, right, bottom)))
+        assert np.array_equal(frame.to_ndarray(), converted(screen).to_ndarray())
+    kept = frame.to_ndarray()
+    screen[:] = 0  # the array is free
+    assert np.array_equal(frame.to_ndarray(), kept)
+    unchanged = converter.convert(Painted(screen, (0, 0, 0, 0)))
+    assert np.array_equal(unchanged.to_ndarray(), kept)
+
+
 # -- stills ----------------------------------------------------------------------------
 
 
@@ -153,7 +176,7 @@ def test_the_array_that_was_given_may_be_drawn_on_at_once() -> None:
     encoder = Encoder(TINY)
     for seed in range(12):
         picture[:] = noise(TINY, seed, cell=2)
-        encoder.add(picture)
+        encoder.add(converted(picture))
     picture[:] = 0
     kept = encoder.finish()
     assert kept == encoded(TINY, [(noise(TINY, seed, cell=2), 1) for seed in range(12)])
@@ -166,7 +189,7 @@ def test_what_goes_wrong_in_the_thread_is_raised_here(monkeypatch: pytest.Monkey
     monkeypatch.setattr("studio.encoding.codec", broken)
     encoder = Encoder(TINY)
     for seed in range(20):  # more than may wait
-        encoder.add(noise(TINY, seed))
+        encoder.add(converted(noise(TINY, seed)))
     with pytest.raises(RuntimeError, match="no memory"):
         encoder.finish()
 
@@ -176,7 +199,7 @@ def test_an_animation_that_is_broken_off_leaves_no_thread() -> None:
     encoder.close()
     assert not encoder._thread.is_alive()
     encoder = Encoder(TINY)
-    encoder.add(noise(TINY, 0))
+    encoder.add(converted(noise(TINY, 0)))
     encoder.close()
     assert not encoder._thread.is_alive()
 

@@ -13,7 +13,7 @@ import ffmpeg
 import numpy as np
 import pytest
 
-from diffusion_core.errors import LectureError, MissingRequirement
+from diffusion_core.errors import LectureError
 from scenes.cues import Cue, Narrator, Sentence
 from studio.narration import OVERLAP, PEAK, SpeechCache, limited, loudness, mix
 from studio.speakers import RATE, EspeakSpeaker, SilentSpeaker, read_wav, write_wav
@@ -246,14 +246,6 @@ def test_the_limiter_holds_peaks_and_moves_nothing() -> None:
     assert np.array_equal(held[:19_000], sound[:19_000])
     quiet = 0.01 * sound
     assert np.allclose(limited(quiet), quiet)
-
-
-def test_without_ffmpeg_the_way_out_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(MissingRequirement, match="apt-get install ffmpeg"):
-        SpeechCache(ToneSpeaker(), tmp_path).duration(sentence("a word"))
 
 
 def test_two_processes_that_want_one_sentence_get_the_same(tmp_path: Path) -> None:

@@ -79,8 +79,13 @@ def test_a_long_scene_is_cut_and_a_short_one_is_not() -> None:
     long = rehearsal([[(100, False)] for _ in range(8)])
     short = rehearsal([[(20, False)] for _ in range(4)])
     parts = shared_out({"long": long, "short": short}, 4, 10)
-    assert [name for name, _ in parts].count("long") == 4
+    assert [name for name, _ in parts].count("long") == 8
     assert [name for name, _ in parts].count("short") == 1
+    # Where one worker would have to wait for another, the last are cut as well.
+    medium = rehearsal([[(40, False)] for _ in range(4)])
+    ends = shared_out({"long": long, "medium": medium}, 2, 10)
+    assert [name for name, _ in ends].count("medium") == 2
+    assert {name for name, _ in ends[-2:]} == {"medium"}
     alone = shared_out({"short": short}, 4, 10)
     assert len(alone) <= 80 // SHORTEST + 1
 

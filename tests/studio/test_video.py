@@ -22,7 +22,15 @@ from studio import video
 from studio.captions import captions_of, to_srt
 from studio.narration import SpeechCache, mix
 from studio.speakers import RATE, EspeakSpeaker, write_wav
-from studio.video import Probe, assemble, duration_of, probe, run_ffmpeg, stream_digest
+from studio.video import (
+    Probe,
+    assemble,
+    duration_of,
+    encode_sound,
+    probe,
+    run_ffmpeg,
+    stream_digest,
+)
 
 ODD_TITLE = "A = b; #1 \\ 'two' \"three\" 50% – ε̂ₜ\nand more"
 
@@ -77,7 +85,8 @@ def audio(
 ) -> Path:
     path = tmp_path_factory.mktemp("audio") / "track.wav"
     write_wav(path, mix(list(cues_of(chapters)), chapters[-1].end, speech))
-    return path
+    encode_sound(path, path.with_suffix(".m4a"))
+    return path.with_suffix(".m4a")
 
 
 @pytest.fixture(scope="module")
@@ -208,11 +217,13 @@ def test_a_picture_that_not_every_player_shows_is_refused(tmp_path: Path) -> Non
 
 
 def test_sound_of_another_length_is_refused(silent: list[Path], tmp_path: Path) -> None:
-    long = tmp_path / "long.wav"
-    write_wav(long, np.zeros(5 * RATE, np.float32))
+    samples, long = tmp_path / "long.wav", tmp_path / "long.m4a"
+    write_wav(samples, np.zeros(5 * RATE, np.float32))
+    encode_sound(samples, long)
+    samples.unlink()
     with pytest.raises(LectureError, match=r"5\.0\d s of sound to 3\.07 s of picture"):
         assemble(silent[:1], long, (), tmp_path / "out.mp4", "")
-    assert sorted(found.name for found in tmp_path.iterdir()) == ["long.wav"]
+    assert sorted(found.name for found in tmp_path.iterdir()) == ["long.m4a"]
 
 
 def test_a_file_that_is_not_what_was_asked_for_is_not_published(
