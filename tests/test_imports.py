@@ -67,6 +67,7 @@ def test_the_house_in_small_keeps_the_contracts(house: Path) -> None:
         ("diffusion_core/new.py", "import click", "The core knows neither manim"),
         ("diffusion_core/new.py", "import render", "Nothing imports the command line"),
         ("studio/new.py", "import render", "Nothing imports the command line"),
+        ("studio/new.py", "import studio.commands.videos", "Only the command line imports"),
         ("studio/new.py", "import torch", "The studio leaves torch to the core"),
     ],
 )

@@ -1,0 +1,81 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import cloup
+
+from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
+from scenes.options import CUTS, USUAL_GUIDANCE, SceneOptions
+
+QUALITY_NAMES = ("draft", "medium", "high", "4k")
+VOICE_NAMES = ("espeak", "silent")
+USUAL = SceneOptions()
+
+Command = Callable[..., Any]
+
+
+def option(flag: str, **settings: Any) -> Any:
+    """An option that the environment may set as well: DIFFUSION_LECTURES_<NAME>."""
+    name = flag.removeprefix("--").replace("-", "_").upper()
+    return cloup.option(flag, envvar=f"DIFFUSION_LECTURES_{name}", show_default=True, **settings)
+
+
+SEED = option(
+    "--seed", type=int, default=USUAL.seed, help=f"Seed of the noise, 0 to {SEED_LIMIT - 1}."
+)
+MODEL = option("--model", default=USUAL.model, help="A model that ships, or weights (a path).")
+SAMPLER = option("--sampler", type=click.Choice(SAMPLERS), default=USUAL.sampler)
+STEPS = option("--steps", type=int, default=USUAL.steps, help="Steps of the sampler.")
+SCHEDULE = option("--schedule", type=click.Choice(VP_SCHEDULES), default=USUAL.schedule)
+PROMPT = option("--prompt", default="", help='What is asked for, e.g. "a bold seven".')
+GUIDANCE = option(
+    "--guidance", type=float, help=f"Guidance scale; 1 is none, {USUAL_GUIDANCE:g} with a prompt."
+)
+CHECKPOINT = cloup.option(
+    "--checkpoint",
+    type=click.Path(path_type=Path),
+    help="Weights, a training's checkpoint or its folder; instead of --model.",
+)
+DATA_DIR = option("--data-dir", type=click.Path(path_type=Path), help="Where datasets are kept.")
+JSON = cloup.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+QUIET = cloup.option("--quiet", is_flag=True, help="Show no progress.")
+RUN = cloup.option_group(
+    "What is run",
+    SEED,
+    option("--image", default=USUAL.image, help="flower, temple, or the path of a picture."),
+    SCHEDULE,
+    MODEL,
+    SAMPLER,
+    STEPS,
+    PROMPT,
+    GUIDANCE,
+)
+DRY_RUN = cloup.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+LOOK = cloup.option_group(
+    "How it looks and sounds",
+    option("--theme", type=click.Choice(["dark", "light"]), default=USUAL.theme),
+    option("--quality", type=click.Choice(QUALITY_NAMES), default="medium"),
+    option("--voice", type=click.Choice(VOICE_NAMES), default="espeak"),
+    option(
+        "--cut",
+        type=click.Choice(CUTS),
+        default=USUAL.cut,
+        help="short: the essential beats of each scene, about half of its time.",
+    ),
+)
+STRICT = cloup.option(
+    "--strict", is_flag=True, help="Fail where something overlaps, cannot be read or drags on."
+)
+OUTPUT = option("--output", type=click.Path(path_type=Path), help="The MP4, or a folder for it.")
+
+
+def shared(command: Command) -> Command:
+    """The options of ``scene`` and ``lecture``."""
+    for decorate in reversed((RUN, LOOK, OUTPUT, STRICT, JSON, DRY_RUN, QUIET)):
+        command = decorate(command)
+    return command
