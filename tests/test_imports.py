@@ -35,6 +35,8 @@ HOUSE = {
     "scenes/__init__.py": "",
     "scenes/catalog.py": "import manim\nfrom diffusion_core import recipe",
     "studio/__init__.py": "",
+    "studio/commands/__init__.py": "",
+    "studio/commands/videos.py": "import studio.doctor",
     "studio/doctor.py": "import torch\nfrom diffusion_core import store",
 }
 
@@ -44,7 +46,7 @@ def house(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for name, content in HOUSE.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content + "\n")
     return tmp_path
 
