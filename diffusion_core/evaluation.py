@@ -42,7 +42,13 @@ FEWEST = 100
 
 GUIDANCE = (1.0, 2.0)
 
-WAYS = (Way("ddim", 10), Way("ddim", 20), Way("dpmpp", 10), Way("dpmpp", 20), Way("heun", 10))
+WAYS = (
+    Way("ddim", 20),
+    Way("dpmpp", 10),
+    Way("dpmpp", 20),
+    Way("dpmpp", 20, "linspace"),
+    Way("heun", 10),
+)
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
 @cloup.option(
     "--samplers",
     callback=ways,
-    default="ddim:10,ddim:20,dpmpp:10,dpmpp:20,heun:10",
+    default="ddim:20,dpmpp:10,dpmpp:20,dpmpp:20:linspace,heun:10",
     show_default=True,
     help="SAMPLER:STEPS[:SPACING], a row each.",
 )
