@@ -14,7 +14,19 @@ import cloup
 
 from diffusion_core.errors import LectureError, UsageError
 from scenes.options import OPTION_NAMES
-from studio.commands import about, drawing, loops, training, videos
+from studio.commands import (
+    about,
+    drawing,
+    figure,
+    loops,
+    reproduce,
+    script,
+    slides,
+    storyboard,
+    sweep,
+    training,
+    videos,
+)
 
 SETTINGS = Path("diffusion-lectures.toml")
 
@@ -37,6 +49,12 @@ for command in (
     videos.lecture_command,
     videos.record_command,
     loops.gif_command,
+    reproduce.reproduce_command,
+    figure.figure_command,
+    sweep.sweep_command,
+    slides.slides_command,
+    storyboard.storyboard_command,
+    script.script_command,
     training.train_command,
     drawing.sample_command,
     drawing.evaluate_command,
@@ -83,7 +101,7 @@ def settings() -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{SETTINGS} cannot be read ({error})") from error
-    known = {*OPTION_NAMES, "quality", "voice", "output"}
+    known = {*OPTION_NAMES, "quality", "voice", "language", "output"}
     unknown = sorted(set(found) - known)
     if unknown:
         raise UsageError(f"{SETTINGS} sets {unknown[0]!r}; it may set {', '.join(sorted(known))}")

@@ -24,5 +24,11 @@ class MissingRequirement(LectureError):
     exit_code = 3
 
 
+class PartFailed(LectureError):
+    """Some of many jobs failed; the others are done (exit code 4)."""
+
+    exit_code = 4
+
+
 class DamagedFile(LectureError):
     """A recording or a checkpoint whose content is not what was written."""

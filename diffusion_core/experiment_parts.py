@@ -8,14 +8,16 @@ import torch
 from torch import Tensor
 
 from diffusion_core.bundle import Bundle
-from diffusion_core.checkpoints import TrainedModel
+from diffusion_core.checkpoints import TrainedModel, load_model
 from diffusion_core.classifier import load_judge
 from diffusion_core.datasets import load_dataset, to_unit
+from diffusion_core.errors import UsageError
 from diffusion_core.experiments import Patch, ReverseProcess, Runs
 from diffusion_core.experiments.paths import saying
 from diffusion_core.files import Facts
 from diffusion_core.pictures import load_picture
-from diffusion_core.recipe import ExperimentRecipe, describe
+from diffusion_core.recipe import ExperimentRecipe, NoisingRecipe, describe
+from diffusion_core.recipes.checks import seeds_from
 from diffusion_core.recipes.sampling import Asking, FromPicture, Sampling
 from diffusion_core.recording import Policy, Report
 from diffusion_core.reverse import sample
@@ -73,6 +75,34 @@ def picture_of(recipe: FromPicture, model: TrainedModel, process: ReverseProcess
         weights = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
         return (weights * x_0).sum(1, keepdim=True)
     return x_0.expand(1, channels, size, size)
+
+
+def pictures_of(recipe: NoisingRecipe, report: Report) -> tuple[Tensor, Facts]:
+    """Every x_0 that the recipe names, (B, C, H, W), and what is to be said of them.
+
+    Raises
+    ------
+    UsageError
+        For an index beyond the pictures that the dataset has to test with.
+    """
+    if recipe.image:
+        x_0 = torch.from_numpy(load_picture(recipe.image, recipe.size))[None]
+        return x_0.repeat(recipe.samples, 1, 1, 1), {}
+    if recipe.dataset:
+        found = load_dataset(recipe.dataset, "test")
+        for index in recipe.taken:
+            if index >= len(found.images):
+                raise UsageError(
+                    f"index {index}: {recipe.dataset} has {len(found.images)} pictures to test "
+                    "with, counted from 0"
+                )
+        return to_unit(found.images[list(recipe.taken)]), {}
+    model = load_model(recipe.model)
+    process = process_of(recipe, model, report)
+    scale = float(process.schedule.norm(process.times[0]))
+    seeds = seeds_from(recipe.seed, recipe.samples)
+    x_0 = sample(process.denoiser, process.sampler, process.times, seeds, model.shape, scale)
+    return x_0.clamp(-1, 1), {**facts_of_model(model), "picture_seeds": list(seeds)}
 
 
 def patch_of(numbers: tuple[int, ...]) -> Patch:

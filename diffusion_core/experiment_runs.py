@@ -19,13 +19,14 @@ from diffusion_core.experiment_parts import (
     facts_of_model,
     patch_of,
     picture_of,
+    pictures_of,
     process_of,
     read_digits,
     schedule_of,
 )
 from diffusion_core.experiments import Branch, ReverseProcess
 from diffusion_core.experiments.brush import brushed
-from diffusion_core.experiments.paths import saying
+from diffusion_core.experiments.paths import record_jumps, saying
 from diffusion_core.experiments.process import start_noise
 from diffusion_core.files import Facts
 from diffusion_core.gaussians import ExactDenoiser
@@ -43,6 +44,7 @@ from diffusion_core.recipe import (
     InterpolationRecipe,
     LatentRecipe,
     MistakesRecipe,
+    NoisingRecipe,
     RaceRecipe,
     RoutesRecipe,
     ScoreFieldRecipe,
@@ -58,6 +60,7 @@ from diffusion_core.reverse import sample
 from diffusion_core.runs import equal_weights_time, kept_times
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import Schedule, make_schedule
+from diffusion_core.seeds import SampleNoise
 from diffusion_core.text import words_as_numbers
 from diffusion_core.timesteps import sampling_times
 
@@ -168,6 +171,15 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
     if recipe.words and model.vocabulary is not None:
         facts["words"] = words_as_numbers(recipe.asked(), model.vocabulary)
     return Bundle(read_digits(runs, model.facts["data"]), facts)
+
+
+@run_experiment.register
+def _noising(recipe: NoisingRecipe, report: Report = silent) -> Bundle:
+    x_0, facts = pictures_of(recipe, report)
+    eps = [SampleNoise(recipe.seeds, x_0.shape[1:]).draw()] * len(recipe.times)
+    facts = {"experiment": "noising", "seeds": list(recipe.seeds), **facts}
+    forward = record_jumps(x_0, recipe.times, eps, schedule_of(recipe), facts)
+    return bundle_of(recipe, {"forward": forward})
 
 
 # -- from a picture on ------------------------------------------------------------

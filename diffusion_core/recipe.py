@@ -33,6 +33,7 @@ from diffusion_core.recipes.noises import (
     SensitivityRecipe,
     SimilarNoiseRecipe,
 )
+from diffusion_core.recipes.noising import NoisingRecipe
 from diffusion_core.recipes.pictures import (
     BrushRecipe,
     InpaintingRecipe,
@@ -59,6 +60,7 @@ __all__ = [
     "InterpolationRecipe",
     "LatentRecipe",
     "MistakesRecipe",
+    "NoisingRecipe",
     "RaceRecipe",
     "Recipe",
     "ReverseRecipe",
@@ -83,6 +85,7 @@ SingleRecipe = ForwardRecipe | ReverseRecipe
 
 ExperimentRecipe = (
     RoutesRecipe
+    | NoisingRecipe
     | UTurnRecipe
     | SimilarNoiseRecipe
     | SensitivityRecipe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 import numpy as np
@@ -102,6 +104,34 @@ def _reverse(recipe: ReverseRecipe, report: Report = silent) -> Trajectory:
             "pictures": model.facts["data"]["pictures"],
         },
     )
+
+
+def run_together(recipes: Sequence[ReverseRecipe], report: Report = silent) -> Iterator[Trajectory]:
+    """The recordings of recipes that differ in nothing but their seeds, from one run.
+
+    A seed that several of them have is run once.  Each recording is, bit for
+    bit, the one that ``run`` makes of its recipe: a sample is the same in any
+    company.
+
+    Raises
+    ------
+    ValueError
+        When they differ in more than their seeds; before anything is run.
+    LectureError
+        As ``run``.
+    """
+    if len({replace(recipe, seeds=(0,)) for recipe in recipes}) != 1:
+        raise ValueError("only recipes that differ in nothing but their seeds are run together")
+    seeds = tuple(dict.fromkeys(seed for recipe in recipes for seed in recipe.seeds))
+    whole = run(replace(recipes[0], seeds=seeds), report)
+    place = {seed: i for i, seed in enumerate(seeds)}
+    for recipe in recipes:
+        own = [place[seed] for seed in recipe.seeds]
+        arrays = {
+            name: array[:, own] if array.ndim == 5 else array
+            for name, array in whole.arrays().items()
+        }
+        yield Trajectory(**arrays, facts={**whole.facts, "recipe": describe(recipe)})
 
 
 def draw(recipe: ReverseRecipe) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -27,16 +27,21 @@ class Sentence:
 class Cue:
     """A sentence with its place in a video, in seconds from the start.
 
-    ``start`` is when the voice begins, ``end`` when it has finished.
+    ``start`` is when the voice begins, ``end`` when it has finished, ``rest`` when
+    what moves has come to rest as well: the picture to leave standing.  ``loops``
+    says that it may be seen over and over, while somebody speaks on.
     """
 
     start: float
     end: float
     sentence: Sentence
+    rest: float | None = None
+    loops: bool = False
 
     def shifted(self, seconds: float) -> Cue:
         """The same cue in a video in which this one's begins ``seconds`` later."""
-        return Cue(self.start + seconds, self.end + seconds, self.sentence)
+        rest = None if self.rest is None else self.rest + seconds
+        return replace(self, start=self.start + seconds, end=self.end + seconds, rest=rest)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,10 +222,10 @@ class ReverseProcess(LectureScene):
         """Every recorded step, to the end."""
         run = self.reverse
         turns = "the blurred guess turns sharp" if self.blurred else "the guess settles"
-        with self.beat(f"Step by step the noise fades, and {turns}.") as beat:
+        with self.beat(f"Step by step the noise fades, and {turns}.", loops=True) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
-                run_time=max(beat.left, 5 if self.short else 7),
+                run_time=max(beat.left, 5 if self.short else 6.9),
             )
         looks = f"{run.facts['nfe']} looks"
         if self.guided:

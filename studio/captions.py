@@ -173,14 +173,14 @@ def _vtt_time(milliseconds: int) -> str:
     return f"{hours:02}:{minutes:02}:{seconds:02}.{thousandths:03}"
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Time as a reader writes it: 0:07, 12:30, 1:02:03."""
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
     """``text`` with what Markdown would take for markup escaped."""
     text = re.sub(r"([\\`*_\[\]<$|~])", r"\\\1", " ".join(text.split(" ")).replace("\n", " "))
     return re.sub(r"^(\d+)(?=[.)] )|^(?=[#>+-])", r"\1\\", text)
@@ -188,10 +188,10 @@ def _markdown(text: str) -> str:
 
 def transcript(chapters: tuple[Chapter, ...], title: str) -> str:
     """What is said, in Markdown: the title, each chapter with its time, a paragraph a sentence."""
-    blocks = [f"# {_markdown(title)}"]
+    blocks = [f"# {markdown(title)}"]
     for chapter in chapters:
-        blocks.append(f"## {_clock(chapter.start)} {_markdown(chapter.title)}")
-        blocks.extend(_markdown(cue.sentence.caption) for cue in chapter.cues)
+        blocks.append(f"## {clock(chapter.start)} {markdown(chapter.title)}")
+        blocks.extend(markdown(cue.sentence.caption) for cue in chapter.cues)
     return "\n\n".join(blocks) + "\n"
 
 

@@ -12,6 +12,7 @@ from diffusion_core.files import write_text
 from scenes.cues import Chapter, Cue, Sentence
 from scenes.options import SceneOptions
 from studio.quality import Quality
+from studio.translation import Translation
 
 STILL_WORK = 4
 """Moving frames that a still of any length is worth."""
@@ -31,6 +32,8 @@ class Job:
         Files of the runs that it shows, by name.
     target
         Where the silent video goes; its chapter goes beside it as JSON.
+    translation
+        Of what is said; None for the language that scenes are written in.
     """
 
     scene: str
@@ -40,6 +43,7 @@ class Job:
     voice: str
     recordings: dict[str, Path]
     target: Path
+    translation: Translation | None = None
 
 
 @dataclass(frozen=True)
@@ -108,9 +112,7 @@ def read_chapter(target: Path) -> Chapter | None:
     """The chapter of a silent video that was rendered whole; None where there is none."""
     try:
         stored = json.loads(chapter_path(target).read_text(encoding="utf-8"))
-        cues = [
-            Cue(cue["start"], cue["end"], Sentence(**cue["sentence"])) for cue in stored["cues"]
-        ]
+        cues = [Cue(**{**cue, "sentence": Sentence(**cue["sentence"])}) for cue in stored["cues"]]
         return Chapter(stored["title"], stored["start"], stored["end"], tuple(cues))
     except FileNotFoundError:
         return None

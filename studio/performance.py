@@ -43,7 +43,8 @@ def stage_scene(
     module, _, name = scene_entry(job.scene).place.partition(":")
     kind: type[LectureScene] = getattr(importlib.import_module(module), name)
     recordings = {key: load_recorded(path) for key, path in job.recordings.items()}
-    inputs = SceneInputs(job.title, job.options, recordings, narrator, watcher)
+    told = job.translation.told if job.translation else None
+    inputs = SceneInputs(job.title, job.options, recordings, narrator, watcher, told)
     return kind(inputs, renderer)
 
 

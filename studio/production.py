@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
-from diffusion_core.errors import LectureError, UsageError
-from diffusion_core.files import Facts, digest_of, write_text
+from diffusion_core.errors import LectureError
+from diffusion_core.files import Facts, write_text
 from diffusion_core.recipe import Recipe, describe, fingerprint
 from diffusion_core.store import Recording, Store
 from scenes.catalog import LECTURES, LectureEntry, SceneEntry, scene_entry
 from scenes.options import SceneOptions
-from studio.animated_image import Loop, make_gif
 from studio.captions import to_srt, to_vtt, transcript
 from studio.finished import made_of, recall, remember
 from studio.inspection import inspect_scenes
 from studio.job import Job
-from studio.manifest import brief, commit, versions, write_manifest
+from studio.manifest import provenance, write_manifest
+from studio.naming import stem_of
 from studio.narration import SpeechCache
+from studio.po_files import find_catalogue, load
 from studio.progress import Progress, Stage, unwatched
 from studio.quality import Quality
-from studio.rendering import SilentScene, Told, plan_job, render_scenes
+from studio.rendering import SilentScene, Told, render_scenes
 from studio.soundtrack import Soundtrack
-from studio.speakers import Speaker, make_speaker
+from studio.speakers import Speaker, make_speaker, voice_in
+from studio.telling import check_sayable, planned
+from studio.translation import SOURCE, Translation, mp4_language
 from studio.video import assemble, ffmpeg_version, probe, stream_digest
 
 MEDIA = Path("media")
@@ -49,6 +51,8 @@ class Order:
         The MP4, or a folder for it; ``media/NAME/`` by default.
     strict
         Whether anything that a lecturer would not show is an error.
+    language
+        What is spoken and written below: "en", another, or a catalogue's path.
     """
 
     name: str
@@ -57,6 +61,24 @@ class Order:
     voice: str
     output: Path | None = None
     strict: bool = False
+    language: str = SOURCE
+
+    @cached_property
+    def translation(self) -> Translation | None:
+        """Of what is said; None for the language that scenes are written in."""
+        if self.language == SOURCE:
+            return None
+        return load(find_catalogue(self.language, self.name, self.video.parent))
+
+    @property
+    def spoken_language(self) -> str:
+        """Its code."""
+        return self.translation.language if self.translation else SOURCE
+
+    @property
+    def speech(self) -> str:
+        """The voice in it."""
+        return voice_in(self.voice, self.spoken_language)
 
     @property
     def scenes(self) -> tuple[str, ...]:
@@ -83,25 +105,8 @@ class Order:
     @property
     def stem(self) -> str:
         """The name of the files: what was ordered, its seed, and what is not as usual."""
-        usual = SceneOptions()
-        parts = [self.name, f"seed{self.options.seed}"]
-        for field in fields(SceneOptions):
-            value = getattr(self.options, field.name)
-            if field.name == "seed" or value == getattr(usual, field.name):
-                continue
-            if field.name in ("image", "model"):
-                # cat.png, cat.jpg and pets/cat.png must not share a video's name.
-                path = Path(value)
-                known = value == path.stem
-                value = path.stem if known else f"{path.stem}-{digest_of(str(path.resolve()))[:6]}"
-            elif field.name == "prompt":
-                slug = "-".join(re.findall(r"[a-z0-9]+", value.lower()))[:40]
-                known = value == slug.replace("-", " ")
-                value = slug if known else f"{slug}-{digest_of(value)[:6]}".lstrip("-")
-            parts.append(f"{field.name}-{value}")
-        parts += [self.quality.name] if self.quality.name != "medium" else []
-        parts += [self.voice] if self.voice != "espeak" else []
-        return "-".join(parts)
+        rest = (self.quality.name, self.voice, self.language)
+        return stem_of(self.name, self.options, *rest)
 
     def recipes(self) -> dict[str, Recipe]:
         """The runs of all scenes, each once, by the names that the scenes know them by."""
@@ -224,45 +229,65 @@ def plan(order: Order) -> Facts:
         "scenes": list(order.scenes),
         "recipes": recipes,
         "voice": order.voice,
+        "language": order.spoken_language,
         "quality": order.quality.name,
     }
 
 
-def _prepare(order: Order, output: Path) -> Speaker:
+def prepare(order: Order, output: Path) -> Speaker:
     """The voice of ``order``, once nothing that is needed for ``output`` is missing."""
-    speaker = make_speaker(order.voice)
+    speaker = make_speaker(order.speech)
     ffmpeg_version()
     check_writable(output)
     return speaker
 
 
 def render(
-    order: Order, speaker: Speaker, progress: Progress, rehearsed: Told = lambda chapters: None
+    order: Order,
+    speaker: Speaker,
+    progress: Progress,
+    rehearsed: Told = lambda chapters: None,
+    *,
+    workers: int | None = None,
 ) -> Rendered:
     """Record what ``order`` shows and render its scenes, silent.
 
-    ``rehearsed`` is told the chapters as soon as they are known.
+    ``rehearsed`` is told the chapters as soon as they are known; ``workers``
+    is as for ``render_scenes``.
     """
     recordings = record(order.recipes(), progress)
-    jobs = _jobs(order, speaker, recordings)
-    return Rendered(recordings, render_scenes(jobs, progress, rehearsed=rehearsed))
+    jobs = jobs_of(order, speaker, recordings, workers=workers)
+    scenes = render_scenes(jobs, progress, workers=workers, rehearsed=rehearsed)
+    return Rendered(recordings, scenes)
 
 
-def _jobs(order: Order, speaker: Speaker, recordings: Mapping[str, Recording]) -> list[Job]:
-    recorded = {recipe: recordings[name] for name, recipe in order.recipes().items()}
-    jobs = []
-    for name in order.scenes:
-        entry = scene_entry(name)
-        shown = {key: recorded[recipe] for key, recipe in entry.runs(order.options).items()}
-        options = entry.taken(order.options)
-        jobs.append(plan_job(name, options, order.quality, order.voice, speaker, shown))
-    return jobs
+def jobs_of(
+    order: Order,
+    speaker: Speaker,
+    recordings: Mapping[str, Recording],
+    *,
+    workers: int | None = None,
+) -> list[Job]:
+    """The job of each scene of ``order``, once all that it says is translated and recorded."""
+    check_sayable(order, speaker, recordings, workers=workers)
+    return planned(order, speaker, recordings)
 
 
-def produce(order: Order, progress: Progress = unwatched) -> Product:
+def produced(order: Order, speaker: Speaker) -> Product | None:
+    """What was made of ``order`` before, if every file of it is still there as it was made."""
+    return _kept(order, _key(order, speaker))
+
+
+def _kept(order: Order, key: str) -> Product | None:
+    facts = recall(key)
+    return None if facts is None else Product.beside(order.video, facts["seconds"])
+
+
+def produce(order: Order, progress: Progress = unwatched, *, workers: int | None = None) -> Product:
     """Make the video of ``order`` with its captions, transcript and manifest.
 
-    Every file is whole or absent, whenever the process ends.
+    Every file is whole or absent, whenever the process ends.  ``workers`` is as
+    for ``render_scenes``.
 
     Raises
     ------
@@ -272,25 +297,23 @@ def produce(order: Order, progress: Progress = unwatched) -> Product:
     MissingRequirement
         When ffmpeg or the voice is not installed.
     """
-    speaker = _prepare(order, order.video)
+    speaker = prepare(order, order.video)
     if order.strict:
         # Also what was made before: its findings may not have been asked for.
         recordings = record(order.recipes(), progress)
-        inspect_scenes(_jobs(order, speaker, recordings), progress)
+        inspect_scenes(jobs_of(order, speaker, recordings), progress)
     key = _key(order, speaker)
-    facts = recall(key)
-    if facts is not None:
-        for stage, parts in (
-            (Stage.RECORDING, tuple(order.recipes())),
-            (Stage.SPEAKING, order.scenes),
-            (Stage.RENDERING, order.scenes),
-            (Stage.MUXING, (order.name,)),
-        ):
-            for part in parts:
-                progress(stage, part, 1, 1)
-        return Product.beside(order.video, facts["seconds"])
+    before = _kept(order, key)
+    if before is not None:
+        told = [(Stage.RECORDING, name) for name in order.recipes()]
+        told += [
+            (kind, name) for kind in (Stage.SPEAKING, Stage.RENDERING) for name in order.scenes
+        ]
+        for stage, part in [*told, (Stage.MUXING, order.name)]:
+            progress(stage, part, 1, 1)
+        return before
     with Soundtrack(SpeechCache(speaker)) as narration:
-        done = render(order, speaker, progress, narration.begin)
+        done = render(order, speaker, progress, narration.begin, workers=workers)
         product = _finish(order, speaker, done, narration, progress)
     remember(key, product.files, {"seconds": product.seconds})
     return product
@@ -305,43 +328,11 @@ def _key(order: Order, speaker: Speaker) -> str:
         "options": {name: getattr(order.options, name) for name in sorted(order.accepts)},
         "quality": asdict(order.quality),
         "speaker": speaker.name,
+        "translation": order.translation.digest if order.translation else None,
         "ffmpeg": ffmpeg_version(),
         "video": str(order.video.absolute()),
     }
     return made_of(ordered, order.recipes())
-
-
-def loop(
-    order: Order, beats: tuple[int, int] | None, max_size: int, progress: Progress = unwatched
-) -> Loop:
-    """Make a silent GIF of some beats of a scene.
-
-    Parameters
-    ----------
-    order
-        A scene; its output is the GIF.
-    beats
-        First and last, counted from 1; those that the catalogue names by default.
-    max_size
-        Bytes that the file may have.
-
-    Raises
-    ------
-    UsageError
-        When the scene has no such beats.
-    LectureError
-        When it cannot be rendered, or does not fit into ``max_size``.
-    """
-    output = order.output or MEDIA / order.name / f"{order.stem}.gif"
-    if output.suffix.lower() != ".gif":
-        raise UsageError(f"--output {output} must end in .gif")
-    [scene] = render(order, _prepare(order, output), progress).scenes
-    cues = scene.chapter.cues
-    first, last = beats or scene_entry(order.name).loop
-    if not 1 <= first <= last <= len(cues):
-        raise UsageError(f"beats {first}:{last} are not among the {len(cues)} of {order.name!r}")
-    end = cues[last].start if last < len(cues) else scene.chapter.end
-    return make_gif(scene.job.target, cues[first - 1].start, end, output, max_size)
 
 
 def _finish(
@@ -352,7 +343,8 @@ def _finish(
     track = narration.wait()
     progress(Stage.MUXING, order.name, 1, 3)
     silent = [scene.job.target for scene in rendered]
-    assemble(silent, track.sound, track.chapters, video, order.entry.title)
+    language = mp4_language(order.spoken_language)
+    assemble(silent, track.sound, track.chapters, video, order.entry.title, language)
     progress(Stage.MUXING, order.name, 2, 3)
     product = Product.beside(
         video,
@@ -373,13 +365,27 @@ def _facts(
 ) -> Facts:
     found = probe(product.video)
     options = {name: getattr(order.options, name) for name in sorted(order.accepts)}
+    asked = {"name": order.name, **options, "quality": order.quality.name, "voice": order.voice}
+    # It is found again wherever the video goes.
+    translation = [order.translation.path] if order.translation else []
     return {
+        **provenance(
+            "lecture" if order.name in LECTURES else "scene",
+            asked | {"language": str(translation[0]) if translation else order.language},
+            product.video,
+            product.files[:-1],
+            recipes=order.recipes(),
+            recordings=recordings,
+            also=translation,
+        ),
         "name": order.name,
         "title": order.entry.title,
         "scenes": list(order.scenes),
         "options": options,
         "quality": order.quality.name,
         "voice": speaker.name,
+        "language": order.spoken_language,
+        "translation": order.translation.digest if order.translation else None,
         "video": {
             "file": product.video.name,
             "seconds": round(product.seconds, 3),
@@ -388,11 +394,4 @@ def _facts(
             "frames": found.frame_count,
             "stream_sha256": stream_digest(product.video),
         },
-        "recordings": {
-            name: brief({"fingerprint": recording.fingerprint, **recording.trajectory.facts})
-            for name, recording in recordings.items()
-        },
-        "versions": versions(),
-        "commit": commit(),
-        "processors": os.cpu_count(),
     }

@@ -21,11 +21,15 @@ from studio.progress import Progress, Stage
 from studio.quality import Quality
 from studio.speakers import Speaker
 from studio.stretches import DRAWN_BY, join, make_room
+from studio.translation import Translation
 from studio.video import duration_of
-from studio.workers import Workers, tell, usual_workers
+from studio.workers import Alone, Workers, tell, usual_workers
 from studio.workspace import remove_stale
 
-DECIDING = ("encoding.py", "job.py", "performance.py", "rendering.py", "stretches.py")
+DECIDING = (
+    *("encoding.py", "job.py", "performance.py", "rendering.py", "stretches.py"),
+    "translation.py",
+)
 """Files of the studio that decide what is drawn."""
 Told = Callable[[Sequence[Chapter]], None]
 """Is told the chapters of all scenes, in their order, each from its own start."""
@@ -70,6 +74,7 @@ def plan_job(
     voice: str,
     speaker: Speaker,
     recordings: dict[str, Recording],
+    translation: Translation | None = None,
 ) -> Job:
     """The job of one scene, its target named for everything that decides the frames."""
     entry = scene_entry(scene)
@@ -81,6 +86,7 @@ def plan_job(
             "options": chosen,
             "quality": asdict(quality),
             "speaker": speaker.name,
+            "translation": translation.digest if translation else None,
             "recordings": {name: recording.fingerprint for name, recording in recordings.items()},
             "sources": source_digest(),
             "versions": drawn_by(),
@@ -94,6 +100,7 @@ def plan_job(
         voice=voice,
         recordings={name: recording.path for name, recording in recordings.items()},
         target=cache_dir() / "scenes" / f"{scene}-{identity[:32]}.mp4",
+        translation=translation,
     )
 
 
@@ -154,6 +161,7 @@ def render_scenes(
         Told of speech and of frames.
     workers
         Processes; as many as there are processors, and memory for, by default.
+        With 0 this process draws everything itself.
     rehearsed
         Told the chapters once they are known, before the frames are drawn.
 
@@ -178,7 +186,9 @@ def render_scenes(
         rehearsed([every[job.target] for job in jobs])
 
     if missing:
-        for scene in _render(missing, progress, workers or usual_workers(), known):
+        for scene in _render(
+            missing, progress, usual_workers() if workers is None else workers, known
+        ):
             found[scene.job.target] = scene
         make_room(cache_dir() / "stretches")
     else:
@@ -203,7 +213,7 @@ def _render(
 
     by_name = {job.scene: job for job in jobs}
     try:
-        with Workers(workers, on_frames) as pool:
+        with Workers(workers, on_frames) if workers else Alone(on_frames) as pool:
             for job in jobs:
                 progress(Stage.SPEAKING, job.scene, 0, 1)
             for scene, rehearsal in pool.run(_rehearse, {job.scene: (job,) for job in jobs}):
@@ -238,8 +248,10 @@ def shared_out(
     No part is longer than half of a worker's fair share of the whole, if beats
     allow, nor so short that getting there takes longer than drawing it.  The
     shortest scenes, which come last, are drawn in halves, so that no worker
-    waits long for another.
+    waits long for another.  Without workers nothing is cut.
     """
+    if not workers:
+        return [(scene, range(len(found.lengths))) for scene, found in rehearsed.items()]
     work = {scene: found.work(range(len(found.lengths))) for scene, found in rehearsed.items()}
     share = max(sum(work.values()) // (2 * workers), SHORTEST)
     counts = {scene: -(-frames // share) for scene, frames in work.items()}

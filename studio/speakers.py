@@ -2,7 +2,8 @@
 
 A voice without a network, espeak-ng, is held to the pace of a lecturer; a
 voice that says nothing, for as long as the words would take, needs no program
-at all.  Samples are floats in −1 … 1 everywhere; files are 16-bit PCM.
+at all.  More voices are in ``studio.voices``; ``make_speaker`` knows them all.
+Samples are floats in −1 … 1 everywhere; files are 16-bit PCM.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import shutil
 import subprocess
 import wave
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,7 +31,8 @@ PACE = 150.0
 """Words a minute of the silent voice, and the middle of the range that speech is held to."""
 PACE_RANGE = (140.0, 160.0)
 
-VOICES = ("espeak", "silent")
+VOICES = ("espeak", "silent", "piper:FILE.onnx", "voiceover:SERVICE", "recorded:FOLDER")
+"""Voices as they are asked for; what stands in capitals is the user's."""
 
 
 class Speaker(Protocol):
@@ -108,6 +111,43 @@ def word_count(text: str) -> int:
     return sum(max(1, sum(c.isdigit() for c in word)) for word in words)
 
 
+def pace_of(text: str, sound: Path) -> float:
+    """Words a minute at which the WAV file ``sound`` says ``text``; 0 where nothing is heard.
+
+    Raises
+    ------
+    ValueError, OSError
+        As ``read_wav``.
+    """
+    samples, rate = read_wav(sound)
+    heard = trimmed(samples, rate)
+    return max(1, word_count(text)) * 60 * rate / len(heard) if samples.any() else 0.0
+
+
+def hold_pace(speak_at: Callable[[int], float], usual: int, limits: tuple[int, int]) -> None:
+    """Speak at the usual speed first, and again, slower or faster, while the pace is outside.
+
+    Parameters
+    ----------
+    speak_at
+        Speaks at a speed and returns the pace in words a minute.
+    usual, limits
+        The speed to begin with, and those between which the voice is still
+        easy to follow.
+    """
+    slowest, fastest = limits
+    speed = usual
+    pace = speak_at(speed)
+    for _ in range(2):
+        # Well inside the range, for the pace follows the speed only roughly.
+        wanted = float(np.clip(pace, PACE_RANGE[0] + 6, PACE_RANGE[1] - 6))
+        adjusted = int(np.clip(round(speed * wanted / pace), slowest, fastest))
+        if PACE_RANGE[0] <= pace <= PACE_RANGE[1] or adjusted == speed:
+            break
+        speed = adjusted
+        pace = speak_at(speed)
+
+
 def _espeak_program() -> str:
     program = shutil.which("espeak-ng")
     if program is None:
@@ -145,6 +185,24 @@ def espeak_version() -> str:
     return found.group() if found else printed.strip()
 
 
+def _check_espeak_voice(voice: str) -> None:
+    """Refuse a voice or a language that espeak-ng has not.
+
+    It lists voices for a language, and says of itself which names it takes.
+    """
+    if re.fullmatch(r"[A-Za-z][\w+-]*", voice):
+        listed = _run_espeak(f"--voices={voice}").splitlines()[1:]
+        names = {
+            word for line in _run_espeak("--voices").splitlines() for word in line.split()[1:5]
+        }
+        if listed or voice.partition("+")[0] in names:
+            return
+    raise UsageError(
+        f"espeak-ng has no voice {voice!r}; `espeak-ng --voices` lists those that it has, "
+        "for example espeak:de"
+    )
+
+
 class EspeakSpeaker:
     """espeak-ng, each sentence at 140 to 160 words a minute where that sounds well.
 
@@ -152,22 +210,33 @@ class EspeakSpeaker:
     short words would run at 190 words a minute and those of long words at 125.
     Each is spoken at the usual speed first and again, slower or faster, when
     its pace lies outside.  The speed stays within limits in which the voice is
-    still easy to follow.
+    still easy to follow.  Words of other languages are longer or shorter than
+    English ones, so these are spoken at the usual number of syllables.
+
+    Parameters
+    ----------
+    voice
+        One of espeak's, or a language; British English by default.
 
     Raises
     ------
     MissingRequirement
         When espeak-ng is not installed.
+    UsageError
+        When it has no such voice.
     """
 
-    voice = "en-gb"
+    usual_voice = "en-gb"
     usual_speed = 120
     speed_range = (95, 160)
 
-    def __init__(self) -> None:
-        self.name = (
-            f"espeak-ng {espeak_version()} {self.voice} {PACE_RANGE[0]:.0f}–{PACE_RANGE[1]:.0f} wpm"
-        )
+    def __init__(self, voice: str = usual_voice) -> None:
+        self.voice = voice
+        self.paced = voice.partition("-")[0] == "en"
+        held = f"{PACE_RANGE[0]:.0f}–{PACE_RANGE[1]:.0f} wpm" if self.paced else "usual pace"
+        self.name = f"espeak-ng {espeak_version()} {voice} {held}"
+        if voice != self.usual_voice:
+            _check_espeak_voice(voice)
 
     def speak(self, text: str, path: Path) -> None:
         """Write ``text``, spoken, to ``path`` as a mono 16-bit WAV file (22,050 Hz).
@@ -179,39 +248,37 @@ class EspeakSpeaker:
         LectureError
             When it fails, or finds nothing in ``text`` to say.
         """
-        slowest, fastest = self.speed_range
-        speed = self.usual_speed
-        pace = self._speak_at(speed, text, path)
-        for _ in range(2):
-            # Well inside the range, for the pace follows the speed only roughly.
-            wanted = float(np.clip(pace, PACE_RANGE[0] + 6, PACE_RANGE[1] - 6))
-            adjusted = int(np.clip(round(speed * wanted / pace), slowest, fastest))
-            if PACE_RANGE[0] <= pace <= PACE_RANGE[1] or adjusted == speed:
-                break
-            speed = adjusted
-            pace = self._speak_at(speed, text, path)
+        if self.paced:
+            hold_pace(
+                lambda speed: self._speak_at(speed, text, path), self.usual_speed, self.speed_range
+            )
+        else:
+            self._speak_at(self.usual_speed, text, path)
 
     def _speak_at(self, speed: int, text: str, path: Path) -> float:
         """Speak at espeak's ``speed`` and return the pace in words a minute."""
-        # "[[" would open phonemes in espeak's own alphabet.
-        line = " ".join(text.split()).replace("[[", "[ [")
         _run_espeak(
             *("-v", self.voice, "-s", str(speed), "-b", "1", "-z"),
             *("--stdin", "-w", str(path.absolute())),
-            text=line,
+            text=one_line(text),
         )
         try:
-            samples, rate = read_wav(path)
+            pace = pace_of(text, path)
         except FileNotFoundError:  # without a word it writes no file
-            samples, rate = np.zeros(0, np.float32), RATE
+            pace = 0.0
         except (OSError, ValueError) as error:
             raise LectureError(f"espeak-ng wrote no sound for {text!r}: {error}") from error
-        if not samples.any():
+        if not pace:
             raise LectureError(
                 f"espeak-ng finds nothing to say in {text!r}; write it as words, or use "
                 "--voice silent"
             )
-        return max(1, word_count(text)) * 60 * rate / len(trimmed(samples, rate))
+        return pace
+
+
+def one_line(text: str) -> str:
+    """``text`` for a program that reads a line and takes "[[" for its own alphabet's beginning."""
+    return " ".join(text.split()).replace("[[", "[ [")
 
 
 class SilentSpeaker:
@@ -231,6 +298,41 @@ class SilentSpeaker:
         write_wav(path, np.zeros(round(seconds * RATE), np.float32))
 
 
+def voice_in(voice: str, language: str) -> str:
+    """``voice`` as it speaks ``language``, with its files' paths made absolute.
+
+    Raises
+    ------
+    UsageError
+        When it speaks another language.
+    LectureError
+        When a file that it names is not there.
+    """
+    kind, _, which = voice.partition(":")
+    if voice == "espeak" and language != "en":
+        return f"espeak:{language}"
+    if kind == "piper" and which:
+        from studio.voices.piper import description_of
+
+        spoken = description_of(Path(which)).language
+        if spoken != language.partition("-")[0]:
+            raise UsageError(
+                f"the voice {which} speaks {spoken!r}, not {language!r}; take another, or --voice "
+                "espeak"
+            )
+        return f"piper:{Path(which).resolve()}"
+    if kind == "voiceover" and which and language != "en":
+        from studio.voices.voiceover import service_in
+
+        return f"voiceover:{service_in(which, language)}"
+    if kind == "recorded" and which:
+        from studio.voices.recorded import folder_and_rest
+
+        folder, rest = folder_and_rest(which)
+        return f"recorded:{folder.resolve()}" + (f"+{voice_in(rest, language)}" if rest else "")
+    return voice
+
+
 def make_speaker(name: str) -> Speaker:
     """The speaker for ``--voice name``.
 
@@ -238,11 +340,27 @@ def make_speaker(name: str) -> Speaker:
     ------
     UsageError
         When there is no such voice.
+    LectureError
+        When a file or a folder that it names is not there or not as it should be.
     MissingRequirement
         When what the voice needs is not installed.
     """
-    if name == "espeak":
-        return EspeakSpeaker()
+    kind, _, which = name.partition(":")
     if name == "silent":
         return SilentSpeaker()
+    if kind == "espeak":
+        return EspeakSpeaker(which) if which else EspeakSpeaker()
+    if kind == "piper" and which:
+        from studio.voices.piper import PiperSpeaker
+
+        return PiperSpeaker(Path(which))
+    if kind == "voiceover" and which:
+        from studio.voices.voiceover import VoiceoverSpeaker
+
+        return VoiceoverSpeaker(which)
+    if kind == "recorded" and which:
+        from studio.voices.recorded import RecordedSpeaker, folder_and_rest
+
+        folder, rest = folder_and_rest(which)
+        return RecordedSpeaker(folder, make_speaker(rest) if rest else None)
     raise UsageError(f"voice {name!r} is unknown; choose one of {', '.join(VOICES)}")

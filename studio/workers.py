@@ -29,7 +29,10 @@ Event = tuple[str, int]
 Result = TypeVar("Result")
 Key = TypeVar("Key")
 
-_events: Queue[Event] | None = None  # of a worker process, set as it starts
+OnFrames = Callable[[str, int], None]
+"""Is told a scene, and how many more of its frames are done."""
+
+_on_frames: OnFrames | None = None  # of a worker process, set as it starts
 
 
 def usual_workers() -> int:
@@ -54,19 +57,24 @@ def _free_memory() -> int:
 
 def tell(scene: str, frames: int) -> None:
     """Say, in a worker, that so many more frames of a scene are done."""
-    if _events is not None:
-        _events.put((scene, frames))
+    if _on_frames is not None:
+        _on_frames(scene, frames)
 
 
 def _begin_worker(events: Queue[Event]) -> None:
-    global _events
-    _events = events
+    global _on_frames
+    _on_frames = lambda scene, frames: events.put((scene, frames))  # noqa: E731
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Leave Ctrl-C to the parent of this worker, and end when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, who ends its workers
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_outlive_no_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _outlive_no_parent() -> None:
     """End this worker when its parent is killed: then it has nobody to work for."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -83,7 +91,7 @@ def _warm_up() -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Let a request to end wait until the workers have started.
 
     A worker that starts meanwhile inherits that it is not disturbed.  This
@@ -118,7 +126,7 @@ class Workers:
         Told what workers ``tell``.
     """
 
-    def __init__(self, count: int, on_frames: Callable[[str, int], None]) -> None:
+    def __init__(self, count: int, on_frames: OnFrames) -> None:
         context: SpawnContext = multiprocessing.get_context("spawn")
         self.count, self.on_frames = count, on_frames
         self._events: Queue[Event] = context.Queue()
@@ -153,7 +161,7 @@ class Workers:
         LectureError
             When a task raises one, or its worker was ended.
         """
-        with _undisturbed():
+        with undisturbed():
             futures: dict[Future[Any], Key] = {
                 self._pool.submit(task, *arguments): key for key, arguments in orders.items()
             }
@@ -182,3 +190,34 @@ class Workers:
                 f"a worker was ended while it worked at {key} (out of memory?); "
                 "free some and run the same command again"
             ) from error
+
+
+class Alone:
+    """The same for a process that is a worker itself: it does one task after the other.
+
+    What a process has imported and set once serves all that it does.
+
+    Parameters
+    ----------
+    on_frames
+        Told what the tasks ``tell``.
+    """
+
+    def __init__(self, on_frames: OnFrames) -> None:
+        self.on_frames = on_frames
+
+    def __enter__(self) -> Self:
+        global _on_frames
+        self._before, _on_frames = _on_frames, self.on_frames
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        global _on_frames
+        _on_frames = self._before
+
+    def run(
+        self, task: Callable[..., Result], orders: Mapping[Key, tuple[Any, ...]]
+    ) -> Iterator[tuple[Key, Result]]:
+        """Do ``task`` with each of the arguments, in their order."""
+        for key, arguments in orders.items():
+            yield key, task(*arguments)

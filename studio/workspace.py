@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from diffusion_core.errors import LectureError
 from diffusion_core.places import cache_dir
+
+log = logging.getLogger(__name__)
 
 
 def _alive(pid: int) -> bool:
@@ -44,3 +51,34 @@ def scratch(purpose: str = "work") -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """While it lasts nobody else makes ``path``; who comes second waits, and says so.
+
+    A lock ends with its process, however that ends.
+
+    Raises
+    ------
+    LectureError
+        When the cache, where the lock is, cannot be written.
+    """
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()
+    lock = FileLock(cache_dir() / "locks" / f"{name[:32]}.lock")
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.warning("%s is being made by another command; this one waits for it", path)
+            lock.acquire()
+    except OSError as error:
+        raise LectureError(
+            f"{cache_dir()} cannot be written ({error.strerror or error}); name another "
+            "folder in DIFFUSION_LECTURES_CACHE"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -331,8 +331,11 @@ def pins() -> dict[str, Version]:
 
 
 def dependencies() -> list[Requirement]:
+    """What `make setup` installs, extras included; voices that it leaves out are not pinned."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"].values()
+    asked = re.search(r"--editable '\.\[([\w,]+)\]'", (ROOT / "tools/setup.sh").read_text())
+    assert asked is not None
+    extras = [project["optional-dependencies"][extra] for extra in asked[1].split(",")]
     return [Requirement(line) for group in (project["dependencies"], *extras) for line in group]
 
 

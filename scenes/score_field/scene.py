@@ -219,7 +219,8 @@ class ScoreField(LectureScene):
         ) as beat:
             self.go_to(SHAPED, max(beat.seconds, 4))
         with self.beat(
-            "Then the arrows part, and every point is drawn to the arm that is near."
+            "Then the arrows part, and every point is drawn to the arm that is near.",
+            loops=True,
         ) as beat:
             self.go_to(-1, max(beat.seconds, 5))
         self.trails = trails

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from manim import DOWN, LEFT, Arrow, FadeIn, Mobject, Scene, Typst, VGroup, config
@@ -44,6 +44,9 @@ class SceneInputs:
         Knows how long a sentence lasts.
     watcher
         Looks at the stage after every animation; nobody by default.
+    translate
+        Turns each sentence into the language in which it is said; it is said as
+        it stands by default.
     """
 
     title: str
@@ -51,6 +54,7 @@ class SceneInputs:
     recordings: Mapping[str, Recorded]
     narrator: Narrator
     watcher: Watcher | None = None
+    translate: Callable[[Sentence], Sentence] | None = None
 
 
 class Beat:
@@ -135,7 +139,12 @@ class LectureScene(Scene):
 
     @contextmanager
     def beat(
-        self, caption: str, spoken: str | None = None, *, detail: bool = False
+        self,
+        caption: str,
+        spoken: str | None = None,
+        *,
+        detail: bool = False,
+        loops: bool = False,
     ) -> Iterator[Beat]:
         """One sentence and what moves while it is said; lasts as long as the longer of both.
 
@@ -148,6 +157,8 @@ class LectureScene(Scene):
         detail
             Whether a short cut does without it: nothing is said then, and what
             moves is hurried through (see ``scenes.stage.hurry``).
+        loops
+            Whether a talk that waits here shows it over and over.
         """
         if detail and self.short:
             self._hurried = True
@@ -157,10 +168,18 @@ class LectureScene(Scene):
                 self._hurried = False
             return
         sentence = Sentence(caption, spoken or caption)
+        if self.inputs.translate is not None:
+            sentence = self.inputs.translate(sentence)
         beat = Beat(self, self.inputs.narrator.duration(sentence))
-        self.cues.append(Cue(beat.start, beat.start + beat.seconds, sentence))
+        cue = Cue(beat.start, beat.start + beat.seconds, sentence, loops=loops)
+        self.cues.append(cue)
         yield beat
-        self.rest(beat.start + beat.seconds - self.now + BREATH)
+        # At least one frame: an animation's last one is a little before its end, and here a
+        # talk waits.
+        self.rest(max(beat.start + beat.seconds - self.now + BREATH, 1 / config.frame_rate))
+        self.cues[-1] = replace(cue, rest=self.now)
+        if self.inputs.watcher is not None:
+            self.inputs.watcher.rested(self)
 
     def rest(self, seconds: float) -> None:
         """Let the picture stand, for a whole number of frames."""

@@ -13,10 +13,25 @@ from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
 from scenes.options import CUTS, USUAL_GUIDANCE, SceneOptions
 
 QUALITY_NAMES = ("draft", "medium", "high", "4k")
-VOICE_NAMES = ("espeak", "silent")
 USUAL = SceneOptions()
 
 Command = Callable[..., Any]
+
+
+class Voice(click.ParamType):
+    """A voice by its name, with what belongs to it."""
+
+    name = "voice"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See ``click.ParamType.convert``."""
+        from studio.speakers import VOICES
+
+        kind, colon, which = str(value).partition(":")
+        takes = {voice.partition(":")[0]: ":" in voice for voice in VOICES}
+        if kind not in takes or (takes[kind] and not which) or (colon and not which):
+            self.fail(f"{value!r} is not one of {', '.join(map(repr, VOICES))}", param, ctx)
+        return str(value)
 
 
 def option(flag: str, **settings: Any) -> Any:
@@ -55,12 +70,25 @@ RUN = cloup.option_group(
     PROMPT,
     GUIDANCE,
 )
+VOICE = option(
+    "--voice",
+    type=Voice(),
+    default="espeak",
+    help="espeak, silent, piper:FILE.onnx, voiceover:SERVICE, recorded:FOLDER (+espeak fills "
+    "its gaps).",
+)
+LANGUAGE = option(
+    "--language",
+    default="en",
+    help="What is said and captioned, by translations/LANGUAGE.po, NAME.LANGUAGE.po or a path.",
+)
 DRY_RUN = cloup.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
 LOOK = cloup.option_group(
     "How it looks and sounds",
     option("--theme", type=click.Choice(["dark", "light"]), default=USUAL.theme),
     option("--quality", type=click.Choice(QUALITY_NAMES), default="medium"),
-    option("--voice", type=click.Choice(VOICE_NAMES), default="espeak"),
+    VOICE,
+    LANGUAGE,
     option(
         "--cut",
         type=click.Choice(CUTS),

@@ -31,6 +31,7 @@ def place_order(name: str, chosen: dict[str, Any]) -> Order:
         voice=chosen["voice"],
         output=chosen["output"],
         strict=chosen.get("strict", False),
+        language=chosen.get("language", "en"),
     )
     context = click.get_current_context()
     usual = SceneOptions()

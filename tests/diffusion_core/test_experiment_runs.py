@@ -23,6 +23,7 @@ from diffusion_core.recipe import (
     InterpolationRecipe,
     LatentRecipe,
     MistakesRecipe,
+    NoisingRecipe,
     RaceRecipe,
     ReverseRecipe,
     RoutesRecipe,
@@ -52,6 +53,7 @@ def recipes(
     forward = {"right", "mistake", "right_forward", "mistake_forward"}
     return {
         "routes": (RoutesRecipe(size=8, samples=3, T=20, keep=2), {"steps", "jump"}),
+        "noising": (NoisingRecipe(times=(10, 90), samples=2, **tiny), {"forward"}),
         "u_turn": (
             UTurnRecipe(turns=(10, 90), samples=2, **tiny),
             {"forward", "from 10", "from 90"},

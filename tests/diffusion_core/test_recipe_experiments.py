@@ -26,6 +26,7 @@ from diffusion_core.recipe import (
     InterpolationRecipe,
     LatentRecipe,
     MistakesRecipe,
+    NoisingRecipe,
     RaceRecipe,
     RoutesRecipe,
     ScoreFieldRecipe,
@@ -56,6 +57,11 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
         RoutesRecipe(),
         {"image": "temple", "size": 8, "seed": 1, "samples": 2, "schedule": "linear", "T": 990}
         | {"keep": 9},
+    ),
+    (
+        NoisingRecipe(prompt="seven", times=(3, 5)),
+        {**SAMPLING, "eta": 0.5, "size": 8, "dataset": "mnist", "indices": (3,), "seed": 1}
+        | {"samples": 2, "times": (3, 6)},
     ),
     (
         UTurnRecipe(prompt="seven"),

@@ -84,12 +84,31 @@ def only_line(done: Done, code: int) -> str:
         (["scene", "forward_process", "--seed", "abc"], "'abc' is not a valid integer"),
         (["scene", "forward_process", "--quality", "ultra"], "'ultra' is not one of 'draft'"),
         (["scene", "forward_process", "--voice", "parrot"], "'parrot' is not one of 'espeak'"),
+        (["scene", "forward_process", "--voice", "recorded:"], "'recorded:' is not one of"),
+        (["scene", "forward_process", "--voice", "espeak:xx"], "espeak-ng has no voice 'xx'"),
+        (["scene", "forward_process", "--language", "klingon"], "'klingon' is no language"),
         (["scene", "reverse_process", "--sampler", "magic"], "'magic' is not one of 'ddim'"),
         (["scene", "reverse_process", "--steps", "0"], "steps = 0 is outside 1 … 1000"),
         (["lecture", "introduction", "--steps", "1001"], "steps = 1001 is outside 1 … 1000"),
         (["sample", "--steps", "1001"], "steps = 1001 is outside 1 … 1000"),
         (["sample", "--n", "0"], "0 is not in the range"),
         (["sample", "--output", "samples.jpg"], "samples.jpg must end in .png"),
+        (["gif", "forward_proces"], "did you mean 'forward_process'?"),
+        (["gif", "forward_process", "--beats", "4-6"], "'4-6' is not FIRST:LAST"),
+        (["gif", "forward_process", "--range", "4:x"], "'4:x' is not START:END in seconds"),
+        (["gif", "forward_process", "--range", "5:4"], "'5:4' is not START:END in seconds"),
+        (["gif", "forward_process", "--range", "nan:4"], "'nan:4' is not START:END"),
+        (["gif", "forward_process", "--range", "4:4.1"], "with END 0.2 s after START"),
+        (["gif", "forward_process", "--range", "4:5", "--beats", "4"], "give one of them"),
+        (
+            ["gif", "forward_process", "--max-size", "11MB"],
+            "'11MB' is not a size from 20kB to 10MB",
+        ),
+        (["gif", "forward_process", "--max-size", "5 GB"], "'5 GB' is not a size"),
+        (["gif", "forward_process", "--max-size", "1kB"], "'1kB' is not a size"),
+        (["gif", "forward_process", "--output", "a.mp4"], "a.mp4 must end in one of .gif, .webp"),
+        (["gif", "forward_process", "--format", "webp", "--output", "a.gif"], "leave one of them"),
+        (["gif", "forward_process", "--format", "mp4"], "'mp4' is not one of 'gif', 'webp'"),
         (["scene", "reverse_process", "--image", "x.png"], "has no use for --image; it takes"),
         (["scene", "forward_process", "--steps", "10"], "has no use for --steps; it takes"),
         (["record", "forward_process", "--model", "mnist"], "has no use for --model; it takes"),
@@ -187,6 +206,26 @@ def test_an_output_that_cannot_be_written(output: str, says: str, place: Workpla
     (place.folder / "file").write_text("a file, not a folder")
     (place.folder / "folder.mp4").mkdir()
     line = refused(place, 1, "scene", "forward_process", *DRAFT, "--output", output)
+    assert says in line
+    assert "--output" in line
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("file/a.gif", "file cannot be written"),
+        ("/proc/a.gif", "/proc cannot be written"),
+        ("folder.gif", "folder.gif is a folder"),
+        ("still.gif", "still.gif.png is a folder"),
+        ("folder.gif/below.gif.json/a.gif", "below.gif.json cannot be written"),
+    ],
+)
+def test_a_loop_that_cannot_be_written(output: str, says: str, place: Workplace) -> None:
+    (place.folder / "file").write_text("a file, not a folder")
+    (place.folder / "folder.gif").mkdir()
+    (place.folder / "folder.gif" / "below.gif.json").write_text("a file, not a folder")
+    (place.folder / "still.gif.png").mkdir()
+    line = refused(place, 1, "gif", "forward_process", "--quality", "draft", "--output", output)
     assert says in line
     assert "--output" in line
 

@@ -31,7 +31,7 @@ def jobs_of(ordered: Order) -> list[Job]:
     recordings = {
         name: SimpleNamespace(path=Path(name), fingerprint=name) for name in ordered.recipes()
     }
-    return production._jobs(ordered, make_speaker("silent"), recordings)  # type: ignore[arg-type]
+    return production.jobs_of(ordered, make_speaker("silent"), recordings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", LECTURES)

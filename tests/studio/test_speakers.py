@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from diffusion_core.errors import LectureError, MissingRequirement, UsageError
+from studio.naming import voice_name
 from studio.speakers import (
+    PACE_RANGE,
     EspeakSpeaker,
     SilentSpeaker,
     espeak_version,
     make_speaker,
+    pace_of,
     read_wav,
     trimmed,
+    voice_in,
     word_count,
     write_wav,
 )
@@ -110,8 +115,45 @@ def test_silence_lasts_as_long_as_the_words_and_needs_no_program(
 
 
 def test_an_unknown_voice_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match=r"'robot'.*espeak, silent"):
+    with pytest.raises(UsageError, match=r"'robot'.*espeak, silent, piper:FILE.onnx"):
         make_speaker("robot")
+
+
+@pytest.mark.parametrize("name", ["recorded:", "piper:", "voiceover:", "silent:x"])
+def test_a_voice_without_what_belongs_to_it_is_a_usage_error(name: str) -> None:
+    with pytest.raises(UsageError, match=f"voice '{name}' is unknown"):
+        make_speaker(name)
+
+
+def test_espeak_speaks_other_languages_at_its_usual_pace(tmp_path: Path) -> None:
+    assert voice_in("espeak", "en") == "espeak"
+    assert voice_in("espeak", "de") == "espeak:de"
+    assert voice_in("espeak:en-us", "de") == "espeak:en-us"  # as it was asked for
+    text = "Jeder Schritt entfernt ein wenig von dem vorhergesagten Rauschen."
+    paces = {}
+    for voice in ("espeak", "espeak:de"):
+        make_speaker(voice).speak(text, tmp_path / "said.wav")
+        paces[voice] = pace_of(text, tmp_path / "said.wav")
+    assert 90 <= paces["espeak:de"] <= 135  # words are long
+    assert paces["espeak"] > paces["espeak:de"] + 3
+    assert make_speaker("espeak:de").name != make_speaker("espeak").name
+    assert PACE_RANGE[0] - 5 <= paces["espeak"]
+
+
+@pytest.mark.parametrize("voice", ["xx", "de; touch x", "../de", "-h"])
+def test_a_voice_that_espeak_has_not_is_a_usage_error(voice: str) -> None:
+    with pytest.raises(UsageError, match=r"has no voice .*espeak-ng --voices"):
+        make_speaker(f"espeak:{voice}")
+
+
+def test_voices_that_differ_make_files_of_different_names(tmp_path: Path) -> None:
+    voices = ["espeak:de", "silent", "voiceover:gtts", "voiceover:gtts?lang=de"]
+    voices += [f"recorded:{tmp_path / place / 'mine'}" for place in ("a", "b")]
+    voices += ["piper:a/one.onnx", "piper:b/one.onnx", "recorded:../../x y/ü+espeak"]
+    names = [voice_name(voice) for voice in voices]
+    assert names[:3] == ["espeak-de", "silent", "voiceover-gtts"]
+    assert len(set(names)) == len(voices)
+    assert all(re.fullmatch(r"[\w-]+", name) for name in names)
 
 
 def test_a_silent_voice_says_where_it_cannot_write(tmp_path: Path) -> None:

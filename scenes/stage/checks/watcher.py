@@ -39,6 +39,9 @@ class Watcher:
             finding = self._finding(scene.cues, beat, found.rule, found.what)
             self._seen.setdefault(found.key, finding)
 
+    def rested(self, scene: LectureScene) -> None:
+        """A beat of ``scene`` is over, and it stands still."""
+
     def findings(self, cues: Sequence[Cue], seconds: float) -> tuple[Finding, ...]:
         """All that was found in a scene that said ``cues`` and took so many seconds."""
         found = list(self._seen.values())
