@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
-from diffusion_core.errors import LectureError, MissingRequirement
+from diffusion_core.errors import LectureError
 from diffusion_core.files import Facts, read_digest, write_text
 from diffusion_core.latent.models import shipped_latent_models
 from diffusion_core.models import shipped_models, weights_path
@@ -212,7 +212,7 @@ def _package(name: str) -> str | None:
 def _program(version: Callable[[], str]) -> str | None:
     try:
         return version()
-    except MissingRequirement:
+    except LectureError:  # absent, or it cannot say
         return None
 
 
