@@ -23,6 +23,8 @@ from typing import Any
 import click
 
 NFE = 20
+GUIDANCE = 1.15
+"""Of prompted samples: little, for more of it makes them too much alike."""
 
 VARIANTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     # name: what it is, settings, network
@@ -101,30 +103,25 @@ def train(
 
 
 def measure(row: dict[str, Any], samples: int) -> dict[str, Any]:
-    """FID of a variant, sampled under the schedule that it was trained on, with its limits.
+    """FID of a variant at 20 NFE, sampled under its own schedule, with its limits.
 
-    Of one that reads also when it is asked for what the test set shows,
-    without guidance, which would double the evaluations.
+    Of one that reads also when it is asked for what the test set shows, with
+    half the steps and a little guidance, which asks twice a step.
     """
     from diffusion_core.checkpoints import load_model
     from diffusion_core.drawing import Way
     from diffusion_core.evaluation import evaluate
 
-    reads = load_model(row["weights"]).vocabulary is not None
-    found = evaluate(
-        row["weights"],
-        ways=[Way("dpmpp", NFE, "linspace")],
-        guidance=[1.0] if reads else None,
-        n=samples,
-        schedule=row["schedule"],
-    )
-    asked = {"fid_prompted": found.rows[1].fid} if reads else {}
-    return {
-        "fid": found.rows[0].fid,
-        **asked,
-        "floor": found.floor,
-        "ceiling": found.ceiling,
-    }
+    settings = {"n": samples, "schedule": row["schedule"]}
+    model = row["weights"]
+    found = evaluate(model, ways=[Way("dpmpp", NFE, "linspace")], guidance=[], **settings)
+    facts = {"fid": found.rows[0].fid, "floor": found.floor, "ceiling": found.ceiling}
+    if load_model(model).vocabulary is not None:
+        half = [Way("dpmpp", NFE // 2, "linspace")]
+        _, asked = evaluate(model, ways=half, guidance=[GUIDANCE], **settings).rows
+        assert asked.nfe == NFE
+        facts["fid_prompted"] = asked.fid
+    return facts
 
 
 @click.command()

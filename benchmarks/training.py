@@ -6,7 +6,8 @@ Both train on MNIST for the same minutes with all threads, one after the other,
 ours with its captions, as it ships; then each draws samples in 20 network
 evaluations (DPM-Solver++, times even in t), and their FID on the features of
 the classifier that ships is printed, with the ratios: ours is asked for what
-the test pictures show, and drawn from without a prompt as well.  Then 64
+the test pictures show, in half the steps with a little guidance, which are as
+many evaluations, and drawn from without a prompt as well.  Then 64
 samples are drawn as one would use either: ours in 20 evaluations, the plain
 network in 1,000 DDPM steps (timed over 20 of them, and multiplied).
 """

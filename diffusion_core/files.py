@@ -12,6 +12,7 @@ import glob
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,17 @@ def array_digest(arrays: Mapping[str, np.ndarray[Any, Any]], facts: Facts | None
     return digest.hexdigest()
 
 
+HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+"""What tells this machine from others that write to the same disk."""
+
+
 def _drop_stale(path: Path) -> None:
-    """Remove what killed processes left half-written beside ``path``."""
+    """Remove what killed processes of this machine left half-written beside ``path``."""
     for partial in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{path.suffix}"):
-        pid = partial.name.removesuffix(f".partial{path.suffix}").rpartition(".")[2]
+        owner = partial.name.removesuffix(f".partial{path.suffix}").removeprefix(f".{path.stem}.")
+        host, _, pid = owner.rpartition(".")
+        if host not in ("", HOST):
+            continue  # of another file, or of another machine, whose processes we cannot see
         try:
             os.kill(int(pid), 0)
         except (ProcessLookupError, ValueError, OverflowError):
@@ -73,7 +81,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     LectureError
         When the folder cannot be made or written, or the disk is full.
     """
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f".{path.stem}.{HOST}.{os.getpid()}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _drop_stale(path)

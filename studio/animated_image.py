@@ -317,4 +317,4 @@ FORMATS = {
         Format("webm", "CRF", (26, 32, 38, 46), _webm),
     )
 }
-"""The formats of loops, by how their files end; README shows of GitHub play the first three."""
+"""The formats of loops, by how their files end; a README plays all but WebM, which it links."""

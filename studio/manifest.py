@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
+from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.errors import LectureError
-from diffusion_core.files import Facts, read_digest, write_text
+from diffusion_core.files import Facts, array_digest, write_text
 from diffusion_core.latent.models import shipped_latent_models
 from diffusion_core.models import shipped_models, weights_path
 from diffusion_core.pictures import BUNDLED
@@ -123,7 +124,7 @@ def provenance(
             name: brief(
                 {
                     "fingerprint": recording.fingerprint,
-                    "digest": read_digest(recording.path),
+                    "digest": numbers_digest(recording.trajectory),
                     **recording.trajectory.facts,
                 }
             )
@@ -134,6 +135,14 @@ def provenance(
         "sources": sources(),
         "processors": os.cpu_count(),
     }
+
+
+def numbers_digest(recorded: Recorded) -> str:
+    """SHA-256 of the arrays alone: how many threads there were is beside them, and says little."""
+    runs = recorded.items() if isinstance(recorded, Bundle) else [("", recorded)]
+    return array_digest(
+        {f"{name}/{key}": array for name, run in runs for key, array in run.arrays().items()}
+    )
 
 
 def digest_of_file(path: Path) -> str:

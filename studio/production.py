@@ -30,6 +30,7 @@ from studio.speakers import Speaker, make_speaker, voice_in
 from studio.telling import check_sayable, planned
 from studio.translation import SOURCE, Translation, mp4_language
 from studio.video import assemble, ffmpeg_version, probe, stream_digest
+from studio.workspace import alone
 
 MEDIA = Path("media")
 """Where files go unless the user says otherwise: a folder of the present one."""
@@ -314,8 +315,9 @@ def produce(order: Order, progress: Progress = unwatched, *, workers: int | None
         return before
     with Soundtrack(SpeechCache(speaker)) as narration:
         done = render(order, speaker, progress, narration.begin, workers=workers)
-        product = _finish(order, speaker, done, narration, progress)
-    remember(key, product.files, {"seconds": product.seconds})
+        with alone(order.video):  # unlike ones of one name must not mix
+            product = _finish(order, speaker, done, narration, progress)
+            remember(key, product.files, {"seconds": product.seconds})
     return product
 
 

@@ -248,19 +248,24 @@ def _recorded(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted({*then, *now}):
         before, after = then.get(name, {}), now.get(name, {})
         if before.get("fingerprint") != after.get("fingerprint"):
-            asked = [
-                f"{key} was {_short(was)}, is {_short(is_now)}"
-                for key, was, is_now in _changes(before.get("recipe", {}), after.get("recipe", {}))
-            ]
-            yield f"recordings: {name} is of another recipe ({'; '.join(asked) or 'its format'})"
+            asked = _changes(before.get("recipe", {}), after.get("recipe", {}))
+            yield f"recordings: {name} is of another recipe ({asked or 'its format'})"
         elif before.get("digest") != after.get("digest"):
-            yield f"recordings: {name}, of the same recipe, came out with other numbers"
+            otherwise = _changes(
+                *({key: told[key] for key in told if key != "digest"} for told in (before, after))
+            )
+            yield (
+                f"recordings: {name}, of the same recipe, came out with other numbers "
+                f"({otherwise or 'for no reason that is recorded'})"
+            )
 
 
-def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    for key in sorted({*then, *now}):
-        if then.get(key) != now.get(key):
-            yield key, then.get(key), now.get(key)
+def _changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{key} was {_short(then.get(key))}, is {_short(now.get(key))}"
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    )
 
 
 def _short(value: object) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from diffusion_core.errors import LectureError
+from diffusion_core.files import HOST
 from diffusion_core.places import cache_dir
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,8 @@ def _alive(pid: int) -> bool:
 
 
 def remove_stale() -> None:
-    """Remove the scratch folders of processes that are gone."""
-    for left in (cache_dir() / "work").glob("*-*"):
+    """Remove the scratch folders of this machine's processes that are gone."""
+    for left in (cache_dir() / "work").glob(f"*-{HOST}-*"):
         pid = left.name.partition("-")[0]
         if pid.isdigit() and not _alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
@@ -46,7 +47,7 @@ def scratch(purpose: str = "work") -> Iterator[Path]:
     remove_stale()
     root = cache_dir() / "work"
     root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{purpose}-", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{HOST}-{purpose}-", dir=root))
     try:
         yield folder
     finally:

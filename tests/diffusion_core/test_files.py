@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from diffusion_core.errors import DamagedFile, LectureError
 from diffusion_core.files import (
+    HOST,
     array_digest,
     canonical_json,
     digest_of,
@@ -281,13 +282,16 @@ class TestWhatKilledProcessesLeft:
     ) -> None:
         path = tmp_path / name
         dead = tmp_path / f".{path.stem}.{ended}.partial{path.suffix}"
+        ours = tmp_path / f".{path.stem}.{HOST}.{ended}.partial{path.suffix}"
         nobodys = tmp_path / f".{path.stem}.{10**20}.partial{path.suffix}"
         others = [
             tmp_path / f".{path.stem}.{running.pid}.partial{path.suffix}",
             tmp_path / f".other.{ended}.partial{path.suffix}",
+            # Of another machine, where a process of that number may well be alive.
+            tmp_path / f".{path.stem}.{HOST[::-1]}.{ended}.partial{path.suffix}",
             tmp_path / f"{path.stem}.{ended}.partial{path.suffix}",
         ]
-        for partial in (dead, nobodys, *others):
+        for partial in (dead, ours, nobodys, *others):
             partial.write_text("half")
         write_text(path, "whole")
         assert path.read_text() == "whole"

@@ -5,12 +5,29 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from diffusion_core.bundle import Bundle
 from diffusion_core.errors import LectureError
-from studio.manifest import brief, commit, versions, write_manifest
+from diffusion_core.recipe import ForwardRecipe, ReverseRecipe
+from diffusion_core.store import Store
+from diffusion_core.trajectory import Trajectory
+from studio import manifest
+from studio.finished import file_digest
+from studio.manifest import (
+    brief,
+    commit,
+    inputs_of,
+    numbers_digest,
+    provenance,
+    sources,
+    versions,
+    write_manifest,
+)
+from tests.diffusion_core.fakes import tiny_weights
 
 
 def test_a_manifest_is_sorted_json_and_the_same_twice(tmp_path: Path) -> None:
@@ -105,3 +122,85 @@ def test_the_commit_says_whether_files_differ(
     assert commit(tmp_path / "inside") is None
     monkeypatch.setenv("PATH", "/nowhere")
     assert commit(tmp_path) is None
+
+
+# -- how a product can be made again ------------------------------------------------
+
+
+def test_provenance_has_the_order_and_the_digests_of_what_came_out(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    files = [tmp_path / "made.gif", tmp_path / "below" / "made.png"]
+    for path in files:
+        path.write_text(path.name)
+    facts = provenance("gif", {"name": "scene", "seed": 3}, files[0], files)
+    assert (facts["command"], facts["order"]) == ("gif", {"name": "scene", "seed": 3})
+    assert facts["output"] == "made.gif"
+    assert facts["files"] == {
+        "made.gif": file_digest(files[0]),
+        "below/made.png": file_digest(files[1]),
+    }
+    assert facts["versions"] == versions()
+    assert facts["sources"] == sources()
+    folder = provenance("sweep", {}, tmp_path, files)
+    assert (folder["output"], folder["files"]) == ("", facts["files"])
+    write_manifest(tmp_path / "made.json", facts)
+    with pytest.raises(LectureError, match=r"absent\.gif cannot be read"):
+        provenance("gif", {}, files[0], [tmp_path / "absent.gif"])
+
+
+def test_provenance_has_the_recording_and_what_came_out_of_it(tmp_path: Path) -> None:
+    recipe = ForwardRecipe(size=8, T=10, keep=3)
+    recording = Store(tmp_path / "recordings").get(recipe)
+    facts = provenance("gif", {}, tmp_path / "a", [], recordings={"forward": recording})
+    noted = facts["recordings"]["forward"]
+    assert noted["fingerprint"] == recording.fingerprint
+    assert noted["digest"] == numbers_digest(recording.trajectory)
+    assert noted["recipe"]["seed"] == recipe.seed
+
+
+def test_the_digest_of_a_recording_is_of_its_numbers(tmp_path: Path) -> None:
+    def recorded(seed: int) -> Trajectory:
+        recipe = ForwardRecipe(size=8, T=10, keep=3, seed=seed)
+        return Store(tmp_path / "recordings").get(recipe).trajectory
+
+    one, other = recorded(0), recorded(1)
+    busier = replace(one, facts={**one.facts, "threads": 99})
+    assert numbers_digest(busier) == numbers_digest(one) != numbers_digest(other)
+    bundled = Bundle({"a": one, "b": other})
+    assert numbers_digest(bundled) == numbers_digest(Bundle({"a": busier, "b": other}))
+    assert numbers_digest(bundled) != numbers_digest(Bundle({"a": other, "b": one}))
+
+
+def test_the_users_own_pictures_and_weights_are_inputs_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("cat.png").write_bytes(b"a picture")
+    Path("flower").write_bytes(b"has the name of a picture that ships")
+    Path("run").mkdir()
+    weights = tiny_weights(tmp_path / "run" / "weights.safetensors")
+    recipes = [
+        ForwardRecipe(image="cat.png"),
+        ForwardRecipe(image="flower"),
+        ReverseRecipe(model="run"),
+        ReverseRecipe(model="mnist"),
+    ]
+    assert inputs_of(recipes) == {
+        "cat.png": file_digest(Path("cat.png")),
+        "run": file_digest(weights),
+    }
+
+
+def test_the_digest_of_the_sources_is_of_the_code_and_the_fonts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "ROOT", tmp_path)
+    (tmp_path / "scenes").mkdir()
+    (tmp_path / "scenes" / "one.py").write_text("1")
+    before = sources()
+    (tmp_path / "scenes" / "notes.txt").write_text("no code")
+    assert sources() == before
+    (tmp_path / "scenes" / "one.py").write_text("2")
+    changed = sources()
+    (tmp_path / "scenes" / "one.py").rename(tmp_path / "scenes" / "two.py")
+    assert len({before, changed, sources()}) == 3
