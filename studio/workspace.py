@@ -38,16 +38,31 @@ def remove_stale() -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+def _not_to_be_written(error: OSError) -> LectureError:
+    return LectureError(
+        f"{cache_dir()} cannot be written ({error.strerror or error}); name another "
+        "folder in DIFFUSION_LECTURES_CACHE"
+    )
+
+
 @contextlib.contextmanager
 def scratch(purpose: str = "work") -> Iterator[Path]:
     """A folder of this process; those of processes that were killed are removed first.
 
     ``purpose`` is in its name, for whoever looks on.
+
+    Raises
+    ------
+    LectureError
+        When the cache, where the folder is, cannot be written.
     """
-    remove_stale()
     root = cache_dir() / "work"
-    root.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{HOST}-{purpose}-", dir=root))
+    try:
+        remove_stale()
+        root.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-{HOST}-{purpose}-", dir=root))
+    except OSError as error:
+        raise _not_to_be_written(error) from error
     try:
         yield folder
     finally:
@@ -75,10 +90,7 @@ def alone(path: Path) -> Iterator[None]:
             log.warning("%s is being made by another command; this one waits for it", path)
             lock.acquire()
     except OSError as error:
-        raise LectureError(
-            f"{cache_dir()} cannot be written ({error.strerror or error}); name another "
-            "folder in DIFFUSION_LECTURES_CACHE"
-        ) from error
+        raise _not_to_be_written(error) from error
     try:
         yield
     finally:

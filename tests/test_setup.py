@@ -378,7 +378,7 @@ class TestConstraints:
             except metadata.PackageNotFoundError:
                 continue  # for another Python
             if Version(installed["Version"]).public == version.public:
-                takes = SpecifierSet(installed["Requires-Python"] or "")
+                takes = SpecifierSet(installed.get("Requires-Python", ""))
                 assert takes.contains(f"{specifier.version}.0"), f"{name} takes {takes}"
 
     def test_nothing_is_pinned_to_one_kind_of_machine(self) -> None:
