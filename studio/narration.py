@@ -263,8 +263,6 @@ def mix(cues: Sequence[Cue], total_seconds: float, speech: SpeechCache) -> Sampl
     LectureError
         When a sentence runs over the next one or over the end by more than
         0.1 s, or cannot be spoken.
-    MissingRequirement
-        When ffmpeg is not installed.
     """
     ordered = _checked(cues, total_seconds, speech)
 

@@ -62,7 +62,7 @@ class Soundtrack:
         Raises
         ------
         LectureError, MissingRequirement
-            As ``mix``.
+            As ``mix`` and ``encode_sound``.
         """
         assert self._made is not None, "nobody began"
         return self._made.result()
