@@ -35,7 +35,7 @@ WIDTH, BLOCKS = 64, 2
 
 def denoiser_settings(epochs: int, seed: int) -> TrainingSettings:
     """How the denoiser of the latents is trained."""
-    return TrainingSettings(epochs=epochs, batch_size=64, seed=seed)
+    return TrainingSettings(epochs=epochs, batch_size=64, optimizer="adamw", seed=seed)
 
 
 class LatentBatches(Batches):

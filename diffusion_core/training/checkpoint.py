@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +16,30 @@ from diffusion_core.files import Arrays, Facts, canonical_json, read_arrays, wri
 KEPT_CHECKPOINTS = 2
 
 
-def flat_moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimiser's state by "parameter.name"."""
+def flat_moments(optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """The optimisers' state by "optimiser.parameter.name", counted from 0."""
     return {
-        f"{i}.{name}": value
+        f"{which}.{i}.{name}": value
+        for which, optimizer in enumerate(optimizers)
         for i, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }
 
 
-def restore_moments(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor]) -> None:
+def restore_moments(
+    optimizers: Sequence[torch.optim.Optimizer], flat: Mapping[str, Tensor]
+) -> None:
     """Put back what ``flat_moments`` gave."""
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in flat.items():
-        index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], value)
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for which, optimizer in enumerate(optimizers):
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in flat.items():
+            owner, index, key = name.split(".", 2)
+            if int(owner) == which:
+                laid_out = _laid_out_as(parameters[int(index)], value)
+                state.setdefault(int(index), {})[key] = laid_out
+        groups = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

@@ -116,6 +116,7 @@ def model_card(model: TrainedModel, sheet: SampleSheet) -> str:
         length[0]: length[1],
         "--batch-size": "batch_size",
         "--learning-rate": "learning_rate",
+        "--optimizer": "optimizer",
         "--timesteps": "timesteps",
         "--schedule": "schedule",
         "--seed": "seed",

@@ -37,6 +37,7 @@ from diffusion_core.text import Vocabulary
 from diffusion_core.training.batches import NOISE, Batches, generator, loss_of
 from diffusion_core.training.checkpoint import Checkpoints, flat_moments, restore_moments
 from diffusion_core.training.history import Stages, is_stage
+from diffusion_core.training.optimizers import optimizers_for
 from diffusion_core.training.processes import Processes
 from diffusion_core.training.report import SampleSheet, model_card, plot_losses
 from diffusion_core.training.settings import TrainingSettings, best_precision, learning_rate_at
@@ -140,13 +141,7 @@ class TrainingRun:
         if self.network.words is not None and vocabulary is not None:
             self.network.words.spread(torch.from_numpy(vocabulary.embeddings.astype(np.float32)))
         self.average = AveragedModel(self.network, multi_avg_fn=self._average)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay,
-            fused=device.type != "mps",
-        )
+        self.optimizers = optimizers_for(self.network, settings, device)
         self.sheet = sheet or SampleSheet(self.schedule, network, vocabulary, images.captions)
         self.stages = Stages(self.sheet.stage_shape)
         self.step = 0
@@ -194,7 +189,7 @@ class TrainingRun:
                 steps=self.steps,
                 epoch=self.step / self.batches.per_epoch,
                 loss=loss,
-                learning_rate=self.optimizer.param_groups[0]["lr"],
+                learning_rate=self._learning_rate(self.step - 1),
                 images_per_second=rate * self.batches.size,
                 seconds_left=self._seconds_left(rate),
                 wrote=wrote,
@@ -202,8 +197,10 @@ class TrainingRun:
         self.finish()
 
     def _train_step(self) -> float:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate(self.step)
+        rate = self._learning_rate(self.step)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
         batch = self.batches[self.step]
         rng = generator(self.settings.seed, NOISE, self.step)
         reduced = self.settings.precision == "bfloat16"
@@ -211,7 +208,7 @@ class TrainingRun:
             loss = loss_of(
                 self.trained, batch, self.schedule, rng, self.settings.prediction, self.share
             )
-        self.optimizer.zero_grad()
+        self.network.zero_grad()
         self.processes.backward(loss)
         slope = nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         value = self.processes.mean(loss.detach())
@@ -221,7 +218,8 @@ class TrainingRun:
                 "--learning-rate and train again with another --output (the checkpoints before "
                 f"it are in {self.checkpoints.folder})"
             )
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self.average.update_parameters(self.network)
         return value
 
@@ -283,7 +281,7 @@ class TrainingRun:
         arrays = (
             to_arrays(self.network.state_dict(), "network.")
             | to_arrays(self.average.state_dict(), "average.")
-            | to_arrays(flat_moments(self.optimizer), "optimizer.")
+            | to_arrays(flat_moments(self.optimizers), "optimizers.")
             | {f"stages.{name}": array for name, array in self.stages.to_arrays().items()}
             | {"losses": np.asarray(self.losses)}
         )
@@ -309,7 +307,7 @@ class TrainingRun:
 
         self.network.load_state_dict(from_arrays(part("network.")))
         self.average.load_state_dict(from_arrays(part("average.")))
-        restore_moments(self.optimizer, from_arrays(part("optimizer.")))
+        restore_moments(self.optimizers, from_arrays(part("optimizers.")))
         self.stages.restore(part("stages."))
         self.losses = arrays["losses"].tolist()
         self.step, self.seconds = facts["step"], facts["seconds"]

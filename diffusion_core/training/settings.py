@@ -13,6 +13,7 @@ from diffusion_core.recipe import VP_SCHEDULES, check_name, check_range, check_s
 from diffusion_core.schedule import make_schedule
 
 PRECISIONS = ("auto", "float32", "bfloat16")
+OPTIMIZERS = ("muon", "adamw")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,11 @@ class TrainingSettings:
         Begin that schedule anew after so many epochs, with half the peak: how a
         finished run is made longer (Loshchilov and Hutter 2017, arXiv:1608.03983);
         1 … ``epochs`` − 1.
+    optimizer
+        "muon" for the hidden matrices and AdamW for the rest (see ``muon``), or
+        "adamw" for all.
     weight_decay
-        Of AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
+        Apart from the gradient (Loshchilov and Hutter 2019, arXiv:1711.05101).
     ema
         Decay a step of the average of the weights that is what one samples
         from; 0 for the weights as they are.
@@ -58,11 +62,12 @@ class TrainingSettings:
 
     epochs: int = 20
     minutes: float | None = None
-    batch_size: int = 128
+    batch_size: int = 64
     learning_rate: float = 2e-3
     warmup: int = 500
     decay: bool = True
     restart: int | None = None
+    optimizer: str = "muon"
     weight_decay: float = 0.01
     ema: float = 0.999
     prediction: Prediction = "v"
@@ -90,6 +95,7 @@ class TrainingSettings:
         check_range("drop_captions", self.drop_captions, 0, 1)
         check_name("prediction", self.prediction, PREDICTIONS[:3])
         check_name("precision", self.precision, PRECISIONS)
+        check_name("optimizer", self.optimizer, OPTIMIZERS)
         check_name("schedule", self.schedule, VP_SCHEDULES)
         make_schedule(self.schedule, self.timesteps)
 

@@ -39,13 +39,20 @@ from studio.commands.reporting import report
 )
 @cloup.option_group(
     "How",
-    cloup.option("--batch-size", type=int, default=128, show_default=True),
+    cloup.option("--batch-size", type=int, default=64, show_default=True),
     cloup.option("--learning-rate", type=float, default=2e-3, show_default=True),
     cloup.option(
         "--restart",
         type=int,
         help="Begin the learning rate's schedule anew after so many epochs, with half the peak: "
         "so a finished run is made longer.",
+    ),
+    cloup.option(
+        "--optimizer",
+        type=click.Choice(["muon", "adamw"]),
+        default="muon",
+        show_default=True,
+        help="muon moves every direction of a hidden matrix alike; the rest goes by adamw.",
     ),
     cloup.option("--timesteps", type=int, default=1000, show_default=True),
     SCHEDULE,

@@ -75,6 +75,7 @@ class TestLearningRate:
         ("drop_captions", 1.1, "drop_captions = 1.1 is outside 0 … 1"),
         ("prediction", "score", "prediction 'score' is unknown; choose one of: epsilon, x0, v"),
         ("precision", "float16", "precision 'float16' is unknown; choose one of: auto, float32"),
+        ("optimizer", "sgd", "optimizer 'sgd' is unknown; choose one of: muon, adamw"),
         ("seed", -1, "seed = -1 is outside"),
         ("seed", 2**32, "seed = 4294967296 is outside"),
         ("timesteps", 9, "T = 9 is outside"),
