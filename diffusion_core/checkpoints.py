@@ -20,6 +20,7 @@ from diffusion_core.errors import DamagedFile, UsageError
 from diffusion_core.files import Arrays, Facts, kind_of, read_arrays, write_arrays
 from diffusion_core.guidance import GuidedDenoiser
 from diffusion_core.models import weights_path
+from diffusion_core.recipes.own import check_ours
 from diffusion_core.schedule import Schedule
 from diffusion_core.text import Vocabulary, embed
 from diffusion_core.unet import UNet, UNetConfig
@@ -66,6 +67,11 @@ class TrainedModel:
         """(C, H, W) of its pictures."""
         config = self.network.config
         return (config.channels, config.size, config.size)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """The same: its states are pictures."""
+        return self.shape
 
     def text(self, prompt: str) -> Tensor | None:
         """The embedding of ``prompt`` as the network takes it, (1, text); None for "".
@@ -182,6 +188,8 @@ def load_model(name: str) -> TrainedModel:
     Raises
     ------
     UsageError
-        For a name that is neither.
+        For a name that is neither, a pretrained pipeline's among them: what asks
+        here works on a network of ours (see ``any_model.load_any_model``).
     """
+    check_ours("this needs", name)
     return load_weights(weights_path(name))

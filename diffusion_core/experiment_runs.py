@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import singledispatch
 
 import torch
+from torch import Tensor
 
 from diffusion_core import experiments
+from diffusion_core.any_model import course_of, facts_of_model, load_any_model, schedule_of
 from diffusion_core.bundle import Bundle
 from diffusion_core.captions import facts_of
 from diffusion_core.checkpoints import load_model
@@ -14,19 +16,21 @@ from diffusion_core.denoiser import Denoiser, NetworkDenoiser
 from diffusion_core.errors import UsageError
 from diffusion_core.experiment_parts import (
     HALF,
+    black_of,
     bundle_of,
     classes_in,
-    facts_of_model,
+    learnt_by,
     patch_of,
     picture_of,
     pictures_of,
+    policy_of,
     process_of,
     read_digits,
-    schedule_of,
 )
 from diffusion_core.experiments import Branch, ReverseProcess
 from diffusion_core.experiments.brush import brushed
-from diffusion_core.experiments.paths import record_jumps, saying
+from diffusion_core.experiments.canvas import dabbed
+from diffusion_core.experiments.paths import Runs, record_jumps, saying
 from diffusion_core.experiments.process import start_noise
 from diffusion_core.files import Facts
 from diffusion_core.gaussians import ExactDenoiser
@@ -37,6 +41,7 @@ from diffusion_core.point_network import PointTraining, train_point_network
 from diffusion_core.points import as_mixture, point_set, ring
 from diffusion_core.recipe import (
     BrushRecipe,
+    CanvasRecipe,
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
@@ -54,7 +59,7 @@ from diffusion_core.recipe import (
     UTurnRecipe,
     describe,
 )
-from diffusion_core.recipes.checks import seeds_from
+from diffusion_core.recipes.checks import OWN, seeds_from
 from diffusion_core.recording import Report, silent
 from diffusion_core.reverse import sample
 from diffusion_core.runs import equal_weights_time, kept_times
@@ -91,43 +96,47 @@ def _routes(recipe: RoutesRecipe, report: Report = silent) -> Bundle:
 
 @run_experiment.register
 def _similar_noise(recipe: SimilarNoiseRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
-    process = process_of(recipe, model, report)
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=3)
     x_T = process.pure_noise(start_noise(recipe.seeds, model.shape)[0])
-    patch = patch_of(recipe.patch) if recipe.patch else None
-    return bundle_of(
-        recipe,
-        experiments.similar_noise(process, x_T, recipe.new_seeds, patch=patch, entry=recipe.entry),
+    patches = [patch_of(patch) for patch in recipe.patches]
+    runs = experiments.similar_noise(
+        process, x_T, recipe.new_seeds, patch=patches or None, entry=recipe.entry
     )
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
 def _sensitivity(recipe: SensitivityRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
-    process = process_of(recipe, model, report)
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=2)
     x_T = process.pure_noise(start_noise([recipe.seed], model.shape)[0])
     (other,) = seeds_from(recipe.seed + 1, 1)
     grid = recipe.rows, recipe.columns
-    return bundle_of(recipe, experiments.sensitivity_map(process, x_T, other, grid))
+    runs = experiments.sensitivity_map(process, x_T, other, grid)
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
 def _interpolation(recipe: InterpolationRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
-    process = process_of(recipe, model, report)
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=2)
     x = process.pure_noise(start_noise([recipe.seed, recipe.other], model.shape)[0])
-    return bundle_of(recipe, experiments.interpolation(process, x[:1], x[1:], recipe.weights))
+    runs = experiments.interpolation(process, x[:1], x[1:], recipe.weights)
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
 def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
-    model, schedule = load_model(recipe.model), schedule_of(recipe)
+    model = load_any_model(recipe.model)
+    # Every racer has its own steps: where these are the model's own, the nearest of its table.
+    schedule = schedule_of(recipe, model)
     reference = ReverseProcess(
         model.denoiser(schedule, recipe.prompt, recipe.guidance),
         make_sampler(recipe.reference_sampler, schedule),
         schedule,
         sampling_times(schedule, recipe.reference_steps, recipe.spacing),
-        policy=HALF,
+        policy=policy_of(model, 1 + len(recipe.samplers) * (1 + len(recipe.also))),
         report=report,
         facts=facts_of_model(model),
     )
@@ -141,14 +150,14 @@ def _race(recipe: RaceRecipe, report: Report = silent) -> Bundle:
         also=recipe.also,
         spacing=recipe.spacing,
     )
-    return bundle_of(recipe, runs)
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
 def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
+    model = load_any_model(recipe.model)
     # The scale is for whoever asks; a path without a prompt has nothing to guide towards.
-    schedule = schedule_of(recipe)
+    schedule, times = course_of(recipe, model, recipe.steps)
 
     def asked(prompt: str) -> Denoiser:
         return model.denoiser(schedule, prompt, recipe.guidance if prompt else 1.0)
@@ -157,8 +166,8 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
         asked(recipe.prompt),
         make_sampler(recipe.sampler, schedule, recipe.eta),
         schedule,
-        sampling_times(schedule, recipe.steps, recipe.spacing),
-        policy=HALF,
+        times,
+        policy=policy_of(model, len(recipe.prompts) + len(recipe.reseeds)),
         report=report,
         facts=facts_of_model(model),
     )
@@ -167,19 +176,20 @@ def _forks(recipe: ForksRecipe, report: Report = silent) -> Bundle:
         branches[f"seed {seed}"] = Branch(seeds=seeds_from(seed, recipe.samples))
     t = process.times[recipe.after]
     runs = experiments.forks(process, recipe.seeds, model.shape, t, branches)
-    facts: Facts = {"recipe": describe(recipe)}
+    facts: Facts = {}
     if recipe.words and model.vocabulary is not None:
         facts["words"] = words_as_numbers(recipe.asked(), model.vocabulary)
-    return Bundle(read_digits(runs, model.facts["data"]), facts)
+    return bundle_of(recipe, read_digits(runs, learnt_by(model)), model, report, **facts)
 
 
 @run_experiment.register
 def _noising(recipe: NoisingRecipe, report: Report = silent) -> Bundle:
     x_0, facts = pictures_of(recipe, report)
+    model = load_any_model(recipe.model) if recipe.schedule == OWN else None
     eps = [SampleNoise(recipe.seeds, x_0.shape[1:]).draw()] * len(recipe.times)
     facts = {"experiment": "noising", "seeds": list(recipe.seeds), **facts}
-    forward = record_jumps(x_0, recipe.times, eps, schedule_of(recipe), facts)
-    return bundle_of(recipe, {"forward": forward})
+    forward = record_jumps(x_0, recipe.times, eps, schedule_of(recipe, model), facts)
+    return bundle_of(recipe, {"forward": forward}, model if recipe.drawn else None, report)
 
 
 # -- from a picture on ------------------------------------------------------------
@@ -187,48 +197,68 @@ def _noising(recipe: NoisingRecipe, report: Report = silent) -> Bundle:
 
 @run_experiment.register
 def _u_turn(recipe: UTurnRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
-    process = process_of(recipe, model, report)
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=1 + len(recipe.turns))
     x_0 = picture_of(recipe, model, process)
     turns, seeds, shared = recipe.turns, recipe.seeds, recipe.shared
     if recipe.erase:
         mask = patch_of(recipe.erase).mask(*x_0.shape[2:])
-        runs = experiments.repair(process, x_0, mask, turns, seeds, shared=shared)
+        black = black_of(model)
+        runs = experiments.repair(process, x_0, mask, turns, seeds, shared=shared, black=black)
     else:
         runs = experiments.u_turn(process, x_0, turns, seeds, shared=shared)
     ends = {name: torch.from_numpy(run.states[-1]) for name, run in runs.items()}
-    read = classes_in(ends | {"forward": x_0}, model.facts["data"])
+    read = classes_in(ends | {"forward": x_0}, learnt_by(model))
     for name, classes in read.items():
         what = {"class": classes[0]} if name == "forward" else {"final_class": classes}
         runs[name] = saying(runs[name], **what)
-    return bundle_of(recipe, runs)
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
 def _brush(recipe: BrushRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
-    process = process_of(recipe, model, report)
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=2)
     x_0 = picture_of(recipe, model, process)
     mask = brushed(recipe.path, recipe.radius, *x_0.shape[2:])
     runs = experiments.noise_brush(
         process, x_0, mask, recipe.t, recipe.seeds, outside=recipe.outside
     )
+    return bundle_of(recipe, _read_before_and_after(runs, x_0, learnt_by(model)), model, report)
+
+
+@run_experiment.register
+def _canvas(recipe: CanvasRecipe, report: Report = silent) -> Bundle:
+    model = load_any_model(recipe.model)
+    process = process_of(recipe, model, report, runs=2)
+    x_0 = picture_of(recipe, model, process)
+    std = dabbed(recipe.dabs, recipe.radius, recipe.strength, *x_0.shape[2:])
+    runs = experiments.noise_canvas(
+        process, x_0, std, recipe.t, recipe.seeds, outside=recipe.outside
+    )
+    return bundle_of(recipe, _read_before_and_after(runs, x_0, learnt_by(model)), model, report)
+
+
+def _read_before_and_after(runs: Runs, x_0: Tensor, learnt: Facts) -> Runs:
+    """What the judge reads in the picture, and in what came of it, where it can read."""
     end = torch.from_numpy(runs["removed"].states[-1])
-    read = classes_in({"painted": x_0, "removed": end}, model.facts["data"])
-    if read:
-        runs["painted"] = saying(runs["painted"], **{"class": read["painted"][0]})
-        runs["removed"] = saying(runs["removed"], final_class=read["removed"])
-    return bundle_of(recipe, runs)
+    read = classes_in({"painted": x_0, "removed": end}, learnt)
+    if not read:
+        return runs
+    return {
+        "painted": saying(runs["painted"], **{"class": read["painted"][0]}),
+        "removed": saying(runs["removed"], final_class=read["removed"]),
+    }
 
 
 @run_experiment.register
 def _inpainting(recipe: InpaintingRecipe, report: Report = silent) -> Bundle:
-    model = load_model(recipe.model)
+    model = load_any_model(recipe.model)
     process = process_of(recipe, model, report)
     x_0 = picture_of(recipe, model, process)
     known = 1 - patch_of(recipe.hole).mask(*x_0.shape[2:])
     runs = experiments.inpainting(process, x_0, known, recipe.seeds, resample=recipe.resample)
-    return bundle_of(recipe, runs)
+    return bundle_of(recipe, runs, model, report)
 
 
 @run_experiment.register
@@ -291,7 +321,10 @@ def _inside(recipe: InsideRecipe, report: Report = silent) -> Bundle:
 @run_experiment.register
 def _score_field(recipe: ScoreFieldRecipe, report: Report = silent) -> Bundle:
     schedule = make_schedule(recipe.schedule, recipe.T)
-    if recipe.points == "ring":
+    if recipe.drawn:
+        drawn = torch.tensor(recipe.drawn, dtype=torch.float64)
+        mixture = as_mixture(drawn, recipe.std)
+    elif recipe.points == "ring":
         mixture = ring(std=recipe.std)
     else:
         mixture = as_mixture(point_set(recipe.points, recipe.count, recipe.seed), recipe.std)

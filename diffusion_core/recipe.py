@@ -7,7 +7,7 @@ of what the recipe names (weights, a picture) and the recording's format.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 
 from diffusion_core.bundle import BUNDLE_FORMAT
 from diffusion_core.files import Facts, digest_of
@@ -36,6 +36,7 @@ from diffusion_core.recipes.noises import (
 from diffusion_core.recipes.noising import NoisingRecipe
 from diffusion_core.recipes.pictures import (
     BrushRecipe,
+    CanvasRecipe,
     InpaintingRecipe,
     MistakesRecipe,
     UTurnRecipe,
@@ -52,6 +53,7 @@ __all__ = [
     "SPACINGS",
     "VP_SCHEDULES",
     "BrushRecipe",
+    "CanvasRecipe",
     "ExperimentRecipe",
     "ForksRecipe",
     "ForwardRecipe",
@@ -94,6 +96,7 @@ ExperimentRecipe = (
     | RaceRecipe
     | ForksRecipe
     | BrushRecipe
+    | CanvasRecipe
     | MistakesRecipe
     | InsideRecipe
     | ScoreFieldRecipe
@@ -106,8 +109,16 @@ Recipe = SingleRecipe | ExperimentRecipe
 
 
 def describe(recipe: Recipe) -> Facts:
-    """The recipe as JSON-ready facts: its kind, its fields, its inputs' digests."""
-    return {"kind": type(recipe).__name__, **asdict(recipe), "inputs": recipe.inputs()}
+    """The recipe as JSON-ready facts: its kind, its fields, its inputs' digests.
+
+    What came later and is left as usual is left out, so that what was recorded
+    before is still found.
+    """
+    said = asdict(recipe)
+    for field in fields(recipe):
+        if field.metadata.get("later") and said[field.name] == field.default:
+            del said[field.name]
+    return {"kind": type(recipe).__name__, **said, "inputs": recipe.inputs()}
 
 
 def fingerprint(recipe: Recipe) -> str:

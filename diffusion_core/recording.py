@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffusion_core.budget import Room, fit
 from diffusion_core.denoiser import Denoiser
 from diffusion_core.errors import UsageError
 from diffusion_core.files import Facts
+from diffusion_core.onlookers import Look, present
 from diffusion_core.recipe import check_name
 from diffusion_core.reverse import Step, reverse_process
 from diffusion_core.samplers import Sampler
@@ -52,11 +54,15 @@ class Policy:
         "t": evenly spaced along the run.
     half
         Arrays that are stored as float16: 3 decimal digits, enough for a screen.
+    room
+        Where a file has a largest size: what does not fit is thinned by the rule,
+        or rounded (see ``budget.fit``).
     """
 
     keep: int | None = None
     rule: str = "log_snr"
     half: tuple[str, ...] = ()
+    room: Room | None = None
 
     def __post_init__(self) -> None:
         if self.keep is not None and not 1 <= self.keep < math.inf:
@@ -66,6 +72,14 @@ class Policy:
 
         for name in self.half:
             check_name("half", name, ROUNDABLE)
+
+    def fitted(self, shape: Sequence[int], steps: int, *, guided: bool) -> Policy:
+        """The policy of a run of so many steps with states (B, C, H, W), so that it fits."""
+        if self.room is None:
+            return self
+        found = fit(self.room, shape, steps, self.half, guided=guided)
+        keep = found.keep if self.keep is None else min(self.keep, found.keep)
+        return replace(self, keep=keep if keep < steps else self.keep, half=found.half)
 
     def kept(self, times: Sequence[int], schedule: Schedule) -> list[int]:
         """Which of ``times`` are kept, as rising positions; 0 and the last among them."""
@@ -99,13 +113,22 @@ class Policy:
 def stored(arrays: dict[str, np.ndarray[Any, Any]], half: Iterable[str]) -> tuple[Any, Facts]:
     """Arrays as they are kept, and what to say of it."""
     rounded = {
-        name: array.astype(np.float16) if name in set(half) else array
-        for name, array in arrays.items()
+        name: _halved(array) if name in set(half) else array for name, array in arrays.items()
     }
     return rounded, {
         name: f"{array.dtype}{'' if name not in set(half) else ', rounded'}"
         for name, array in rounded.items()
     }
+
+
+def _halved(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """float16, with what is beyond its range at its end: a guess where nothing is left of x_0."""
+    with np.errstate(over="ignore"):
+        rounded = array.astype(np.float16)
+    beyond = np.isinf(rounded) & np.isfinite(array)
+    if beyond.any():
+        rounded[beyond] = np.copysign(np.finfo(np.float16).max, array[beyond])
+    return rounded
 
 
 def environment() -> Facts:
@@ -150,7 +173,7 @@ def record(
     policy
         All states, exact, by default.
     report
-        Told after every step.
+        Told after every step; whoever is ``looking_on`` is shown it as well.
     facts
         What else the recording should say.
 
@@ -163,12 +186,13 @@ def record(
     """
     if x_T.ndim != 4:
         raise ValueError(f"x_T has shape {tuple(x_T.shape)}; it must be (B, C, H, W)")
-    policy = policy or Policy()
+    policy = (policy or Policy()).fitted(x_T.shape, len(times) - 1, guided=denoiser.evaluations > 1)
     positions = policy.kept(times, schedule)
     wanted = set(positions)
     kept: list[Step] = []
     states: list[Tensor] = []
     nfe = 0
+    onlooker = present()
     steps = reverse_process(denoiser, sampler, x_T, times, noise)
     for done, step in enumerate(steps, 1):
         if done - 1 in wanted:
@@ -176,6 +200,8 @@ def record(
             states.append(step.x_t)
         nfe += step.evaluations
         final = step.x_s
+        if onlooker is not None:
+            onlooker(_look(step, done, len(times) - 1, nfe))
         report(done, len(times) - 1)
     states.append(final)
     arrays = {"states": stack(states), **_said_of(kept)}
@@ -194,9 +220,17 @@ def record(
             "kept": policy.said(len(positions), len(times)),
             "stored": precision,
             **environment(),
+            # A denoiser may have something to say of itself: of a prompt too long for it.
+            **getattr(denoiser, "facts", {}),
             **(facts or {}),
         },
     )
+
+
+def _look(step: Step, done: int, total: int, nfe: int) -> Look:
+    shown = (step.x_t, step.x_s, step.posterior.x0_hat, step.posterior.eps_hat)
+    x_t, x_s, x0_hat, eps_hat = (values.cpu().numpy() for values in shown)
+    return Look(done, total, step.t, step.s, x_t, x_s, x0_hat, eps_hat, nfe)
 
 
 def _said_of(steps: Sequence[Step]) -> dict[str, np.ndarray[Any, Any]]:

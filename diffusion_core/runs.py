@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 import torch
 
-from diffusion_core.checkpoints import load_model
+from diffusion_core.any_model import AnyModel, course_of, decoded, facts_of_model, load_any_model
 from diffusion_core.files import Facts
 from diffusion_core.forward import forward_step, noise_within
 from diffusion_core.pictures import load_picture
+from diffusion_core.pretrained.model import PretrainedModel
+from diffusion_core.pretrained.names import is_pretrained
+from diffusion_core.pretrained.preview import policy_for, previewed
 from diffusion_core.recipe import ForwardRecipe, ReverseRecipe, SingleRecipe, describe
 from diffusion_core.recording import Policy, Report, environment, record, silent, stack
 from diffusion_core.reverse import sample
 from diffusion_core.samplers import make_sampler
 from diffusion_core.schedule import CLEAN, Schedule, make_schedule
 from diffusion_core.seeds import SampleNoise
-from diffusion_core.timesteps import sampling_times
 from diffusion_core.trajectory import Trajectory
 
 
@@ -79,31 +82,48 @@ def equal_weights_time(schedule: Schedule) -> int:
     return int((schedule.alpha_bar(torch.arange(schedule.T)) <= 0.5).nonzero()[0])
 
 
-def _schedule(recipe: ReverseRecipe) -> Schedule:
-    return make_schedule(recipe.schedule, recipe.T, zero_terminal_snr=recipe.zero_terminal_snr)
-
-
 @run.register
 def _reverse(recipe: ReverseRecipe, report: Report = silent) -> Trajectory:
-    schedule = _schedule(recipe)
-    model = load_model(recipe.model)
-    times = sampling_times(schedule, recipe.steps, recipe.spacing)
-    noise = SampleNoise(recipe.seeds, model.shape)
+    model = load_any_model(recipe.model)
+    if isinstance(model, PretrainedModel):
+        return _reverse_of_pretrained(recipe, model, report)
+    return _recorded(recipe, model, recipe.seeds, Policy(recipe.keep), report)
+
+
+def _recorded(
+    recipe: ReverseRecipe, model: AnyModel, seeds: Sequence[int], policy: Policy, report: Report
+) -> Trajectory:
+    schedule, times = course_of(recipe, model, recipe.steps)
+    noise = SampleNoise(seeds, model.shape)
     return record(
         model.denoiser(schedule, recipe.prompt, recipe.guidance),
         make_sampler(recipe.sampler, schedule, recipe.eta),
-        float(schedule.norm(times[0])) * noise.draw(),
+        float(schedule.start(times[0])) * noise.draw(),
         times,
         schedule,
         noise=noise,
-        policy=Policy(recipe.keep),
+        policy=policy,
         report=report,
-        facts={
-            "recipe": describe(recipe),
-            "model": model.digest,
-            "pictures": model.facts["data"]["pictures"],
-        },
+        facts={"recipe": describe(recipe), **facts_of_model(model)},
     )
+
+
+def _reverse_of_pretrained(
+    recipe: ReverseRecipe, model: PretrainedModel, report: Report
+) -> Trajectory:
+    """Bounded in size, with pictures to look at; a seed that is asked for twice is run once."""
+    seeds = tuple(dict.fromkeys(recipe.seeds))
+    policy = policy_for(model, keep=recipe.keep)
+    one = previewed({"": _recorded(recipe, model, seeds, policy, report)}, model, report)[""]
+    return one if seeds == recipe.seeds else _samples(one, [seeds.index(s) for s in recipe.seeds])
+
+
+def _samples(whole: Trajectory, own: Sequence[int], **facts: Any) -> Trajectory:
+    """Only these samples of a recording, with ``facts`` added to its own."""
+    arrays = {
+        name: array[:, own] if array.ndim == 5 else array for name, array in whole.arrays().items()
+    }
+    return Trajectory(**arrays, facts={**whole.facts, **facts})
 
 
 def run_together(recipes: Sequence[ReverseRecipe], report: Report = silent) -> Iterator[Trajectory]:
@@ -122,16 +142,22 @@ def run_together(recipes: Sequence[ReverseRecipe], report: Report = silent) -> I
     """
     if len({replace(recipe, seeds=(0,)) for recipe in recipes}) != 1:
         raise ValueError("only recipes that differ in nothing but their seeds are run together")
+    if is_pretrained(recipes[0].model):
+        # One sample goes through a large network at a time, and each recording has its own bound.
+        for number, recipe in enumerate(recipes):
+            yield run(recipe, _part_of(report, number, len(recipes)))
+        return
     seeds = tuple(dict.fromkeys(seed for recipe in recipes for seed in recipe.seeds))
     whole = run(replace(recipes[0], seeds=seeds), report)
     place = {seed: i for i, seed in enumerate(seeds)}
     for recipe in recipes:
         own = [place[seed] for seed in recipe.seeds]
-        arrays = {
-            name: array[:, own] if array.ndim == 5 else array
-            for name, array in whole.arrays().items()
-        }
-        yield Trajectory(**arrays, facts={**whole.facts, "recipe": describe(recipe)})
+        yield _samples(whole, own, recipe=describe(recipe))
+
+
+def _part_of(report: Report, number: int, count: int) -> Report:
+    """The report of one run of several, as a part of them all."""
+    return lambda done, total: report(number * total + done, count * total)
 
 
 def draw(recipe: ReverseRecipe) -> np.ndarray:
@@ -142,10 +168,10 @@ def draw(recipe: ReverseRecipe) -> np.ndarray:
     LectureError
         When the weights cannot be read, or the network's output is not finite.
     """
-    schedule = _schedule(recipe)
-    model = load_model(recipe.model)
+    model = load_any_model(recipe.model)
+    schedule, times = course_of(recipe, model, recipe.steps)
     sampler = make_sampler(recipe.sampler, schedule, recipe.eta)
-    times = sampling_times(schedule, recipe.steps, recipe.spacing)
-    scale = float(schedule.norm(times[0]))
+    scale = float(schedule.start(times[0]))
     denoiser = model.denoiser(schedule, recipe.prompt, recipe.guidance)
-    return sample(denoiser, sampler, times, recipe.seeds, model.shape, scale).numpy()
+    drawn = sample(denoiser, sampler, times, recipe.seeds, model.shape, scale)
+    return decoded(model, drawn).numpy()

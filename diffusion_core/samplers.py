@@ -112,6 +112,15 @@ class DDIM:
         """One."""
         return 1
 
+    def lands(self, s: int) -> int:
+        """The level of what a step to s returns: s, or where the schedule ends.
+
+        Some pretrained models were configured to end at t = 0 instead of at the
+        clean picture (``set_alpha_to_one`` of their scheduler): a little of
+        eps_hat is left.
+        """
+        return self.schedule.last if s == CLEAN else s
+
     def step(
         self,
         x_t: Tensor,
@@ -123,7 +132,7 @@ class DDIM:
         previous: Evaluation | None = None,
         denoiser: Denoiser | None = None,
     ) -> Tensor:
-        """x_s by eq. 12; the step to s = −1 returns x0_hat and adds no noise.
+        """x_s by eq. 12; the step to s = −1 returns x0_hat and adds no noise (see ``lands``).
 
         Raises
         ------
@@ -131,7 +140,8 @@ class DDIM:
             When s is not below t, or noise is missing where it is needed.
         """
         check_step(t, s, self.schedule.T)
-        alpha_s, sigma_s = self.schedule.alpha(s), self.schedule.sigma(s)
+        level = self.lands(s)
+        alpha_s, sigma_s = self.schedule.alpha(level), self.schedule.sigma(level)
         towards_x_t = (sigma_s**2 - self.posterior_std(t, s) ** 2).clamp(min=0).sqrt()
         dtype = x_t.dtype
         x_s = alpha_s.to(dtype) * posterior.x0_hat + towards_x_t.to(dtype) * posterior.eps_hat
@@ -165,6 +175,10 @@ class DDPM(DDIM):
         super().__init__(schedule, eta=1.0)
         self.variance = variance
 
+    def lands(self, s: int) -> int:
+        """s itself."""
+        return s
+
     def noise_std(self, t: int, s: int) -> Tensor:
         """√β̃ or √β of the step from t to s; 0 at s = −1."""
         if self.variance == "posterior" or s == CLEAN:
@@ -185,8 +199,9 @@ def make_sampler(name: str, schedule: Schedule, eta: float = 0.0) -> Sampler:
     check_name("sampler", name, SAMPLERS)
     if name == "ddim":
         return DDIM(schedule, eta)
-    makers: dict[str, type[DDPM | Euler | Heun | DPMSolverPP2M]] = {
-        "ddpm": DDPM,
+    if name == "ddpm":
+        return DDPM(schedule, schedule.variance)
+    makers: dict[str, type[Euler | Heun | DPMSolverPP2M]] = {
         "euler": Euler,
         "heun": Heun,
         "dpmpp": DPMSolverPP2M,

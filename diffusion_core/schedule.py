@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from diffusion_core.errors import UsageError
 from diffusion_core.recipe import check_schedule
 
 CLEAN = -1
@@ -86,6 +88,35 @@ class Schedule:
     def T(self) -> int:
         """Number of noise levels; the last time is T − 1."""
         return len(self.alphas)
+
+    # -- where the scheduler of a pretrained model says otherwise, it is said by ``OwnSchedule``
+
+    @property
+    def last(self) -> int:
+        """The level that DDIM's last step lands on: the clean picture."""
+        return CLEAN
+
+    @property
+    def variance(self) -> Literal["posterior", "beta"]:
+        """Of the noise that DDPM adds (see ``samplers.DDPM``)."""
+        return "posterior"
+
+    def start(self, t: int) -> Tensor:
+        """The standard deviation of x where a run from pure noise begins at ``t``."""
+        return self.norm(t)
+
+    def own_times(self, steps: int) -> list[int]:
+        """The falling times that a pretrained model's own scheduler visits.
+
+        Raises
+        ------
+        UsageError
+            For a schedule that comes with no model.
+        """
+        raise UsageError(
+            f"spacing 'own' is that of a pretrained model's scheduler, and {self.name!r} has none; "
+            "choose trailing, leading, linspace or karras"
+        )
 
     def _at(self, table: Tensor, t: int | Tensor) -> Tensor:
         t = torch.as_tensor(t)

@@ -55,6 +55,7 @@ class Store:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_dir() / "recordings"
+        self._said: set[str] = set()
 
     def path(self, recipe: Recipe) -> Path:
         """Where the recording of ``recipe`` is, or would be."""
@@ -83,6 +84,11 @@ class Store:
             recorded = found or self._run(recipe, report)
             if found is None:
                 recorded.save(path)
+        # Of a prompt too long for its model, also where the recording was there before.
+        for warning in _warnings(recorded):
+            if warning not in self._said:
+                log.warning("%s", warning)
+            self._said.add(warning)
         return Recording(fingerprint(recipe), path, recorded, found is None)
 
     def fill(self, recipes: Iterable[Recipe], report: Report | None = None) -> int:
@@ -185,3 +191,10 @@ class Store:
         except DamagedFile as error:
             log.warning("%s; it is recorded again", error)
             return None
+
+
+def _warnings(recorded: Recorded) -> list[str]:
+    """What a recording says that whoever asked for it should know, each thing once."""
+    runs = [recorded] if isinstance(recorded, Trajectory) else list(recorded.values())
+    said = (warning for run in runs for warning in run.facts.get("warnings", ()))
+    return list(dict.fromkeys(said))

@@ -10,6 +10,7 @@ import torch
 
 from diffusion_core.errors import UsageError
 from diffusion_core.recipe import SPACINGS, check_name, check_range, check_whole
+from diffusion_core.recipes.checks import OWN
 from diffusion_core.schedule import CLEAN, Schedule
 
 
@@ -29,19 +30,22 @@ def sampling_times(
         at pure noise; "leading": counted up from 0, as DDIM's authors did, which
         begins below T − 1; "linspace": from T − 1 to 0, both visited;
         "karras": evenly in (σ/α)^(1/ρ), each brought to the nearest level that
-        keeps the times falling.
+        keeps the times falling; "own": those of a pretrained model's scheduler.
     rho
         Of "karras", 1 … 100; the larger, the more steps are near the picture.
 
     Raises
     ------
     UsageError
-        For an unknown spacing, ``steps`` outside 1 … T, or ``rho`` outside 1 … 100.
+        For an unknown spacing, ``steps`` outside 1 … T, ``rho`` outside 1 … 100, or
+        "own" of a schedule that comes with no pretrained model.
     """
     T = schedule.T
-    check_name("spacing", spacing, SPACINGS)
+    check_name("spacing", spacing, (*SPACINGS, OWN))
     steps = check_whole("steps", steps, 1, T)
     check_range("rho", rho, 1, 100)
+    if spacing == OWN:
+        return [*schedule.own_times(steps), CLEAN]
     if spacing == "trailing":
         times = _rounded(torch.arange(steps, 0, -1) * T, steps) - 1
     elif spacing == "leading":

@@ -14,6 +14,11 @@ from diffusion_core.files import Facts, read_arrays, write_arrays
 FORMAT = "diffusion-lectures trajectory 2"
 
 Floats = NDArray[np.floating[Any]]
+Levels = NDArray[np.uint8]
+"""Pictures in whole levels, 0 … 255."""
+
+PREVIEW = 256
+"""Pixels of the longest side of what is kept to be looked at: what a tile shows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +43,10 @@ class Trajectory:
     eps
         (N + 1, B, C, H, W), the ε with x_t = √ᾱ_t x_0 + √(1 − ᾱ_t) ε (forward);
         zero at x_0.
+    shown, shown_x0
+        (N + 1, B, C', h, w) and (N, B, C', h, w) uint8: the states and x0_hat as
+        pictures to look at, where they are latents, or large; none of a run of
+        small pictures, which show themselves (see ``pictures`` and ``guesses``).
     facts
         Recipe, model digest, NFE, threads, versions: JSON-ready.
     """
@@ -51,6 +60,8 @@ class Trajectory:
     eps_uncond: Floats | None = None
     noise: Floats | None = None
     eps: Floats | None = None
+    shown: Levels | None = None
+    shown_x0: Levels | None = None
     facts: Facts = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -61,6 +72,11 @@ class Trajectory:
         expected |= dict.fromkeys(
             ("x0_hat", "eps_hat", "eps_cond", "eps_uncond", "noise"), (n, *self.states.shape[1:])
         )
+        if self.shown is not None:
+            size = (self.states.shape[1], *self.shown.shape[2:])
+            expected |= {"shown": (n + 1, *size), "shown_x0": (n, *size)}
+        elif self.shown_x0 is not None:
+            raise ValueError("shown_x0 without shown; give both, or shown alone")
         for name, shape in expected.items():
             array = getattr(self, name)
             if array is not None and array.shape != shape:
@@ -90,6 +106,25 @@ class Trajectory:
         with np.errstate(divide="ignore"):
             return self.alpha_bar / (1 - self.alpha_bar)
 
+    @property
+    def pictures(self) -> NDArray[np.float32]:
+        """The states as pictures to look at, (N + 1, B, C, H, W) in about −1 … 1."""
+        return _unit(self.states if self.shown is None else self.shown)
+
+    @property
+    def guesses(self) -> NDArray[np.float32]:
+        """x0_hat as pictures to look at, (N, B, C, H, W) in about −1 … 1.
+
+        Raises
+        ------
+        ValueError
+            For a run in which nothing was guessed.
+        """
+        found = self.x0_hat if self.shown is None else self.shown_x0
+        if found is None:
+            raise ValueError("this run holds no guesses of x_0; show its pictures")
+        return _unit(found)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The arrays that are held, by name."""
         values = ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "facts")
@@ -113,3 +148,10 @@ class Trajectory:
         """
         arrays, facts, _ = read_arrays(path, kind=FORMAT)
         return cls(**arrays, facts=facts)
+
+
+def _unit(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Levels as −1 … 1; floats as they are."""
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / np.float32(127.5) - 1
+    return values.astype(np.float32, copy=False)

@@ -8,9 +8,21 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.tiny_pipelines import TinyPipelines
+
 # Two busy cores are no reason to fail, and the same commit passes or fails everywhere.
 settings.register_profile("house", deadline=None, derandomize=True, database=None)
 settings.load_profile("house")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --dist loadgroup a file's tests stay together, and all that need the browser do."""
+    if config.getoption("dist", "no") == "loadgroup" or config.getoption("loadgroup", False):
+        for item in items:
+            place = item.path.relative_to(config.rootpath)
+            group = "browser" if "browser" in place.parts else str(place)
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,3 +32,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFUSION_LECTURES_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_pipelines(tmp_path_factory: pytest.TempPathFactory) -> TinyPipelines:
+    """Folders of tiny pretrained pipelines by their short names; read only."""
+    return TinyPipelines(tmp_path_factory.mktemp("pipelines"))

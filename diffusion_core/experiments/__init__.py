@@ -9,6 +9,7 @@ each of them, and hold the few numbers that were measured.  Pictures are
 
 from diffusion_core.experiments.between_noises import interpolation, lerp, slerp
 from diffusion_core.experiments.brush import noise_brush
+from diffusion_core.experiments.canvas import noise_canvas
 from diffusion_core.experiments.checks import Patch
 from diffusion_core.experiments.deciding import Classifier, decision, judged
 from diffusion_core.experiments.field import density, field, score_field
@@ -56,6 +57,7 @@ __all__ = [
     "mistake_no_time_embedding",
     "mistake_noise_at_the_end",
     "noise_brush",
+    "noise_canvas",
     "path_distance",
     "repair",
     "routes",

@@ -88,7 +88,9 @@ def forks(
     trunk = None
     if t != process.times[0]:
         # What the branches start from is kept as it is, however exactly the rest is.
-        exact = replace(process, policy=replace(process.policy, half=()))
+        room = process.policy.room
+        policy = replace(process.policy, half=(), room=room and replace(room, exact=True))
+        exact = replace(process, policy=policy)
         trunk = exact.record(x, noise, facts=facts, until=t)
         x = torch.from_numpy(trunk.states[-1])
     runs: Runs = {}

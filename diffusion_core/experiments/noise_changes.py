@@ -24,10 +24,10 @@ def similar_noise(
     x_T: Tensor,
     seeds: Sequence[int],
     *,
-    patch: Patch | None = None,
+    patch: Patch | Sequence[Patch] | None = None,
     entry: int | None = None,
 ) -> Runs:
-    """A patch, or a sample, of the starting noise is replaced.
+    """A patch (or several), or a sample, of the starting noise is replaced.
 
     Does the picture change as little as its noise does?
 
@@ -45,7 +45,7 @@ def similar_noise(
     seeds
         Of the new noise, one a sample; other than those of x_T.
     patch
-        Of every sample's noise, what is replaced.
+        Of every sample's noise, what is replaced: one patch, or several together.
     entry
         Which sample's noise is replaced as a whole, 0 … B − 1.
 
@@ -65,12 +65,14 @@ def similar_noise(
     process.check_deterministic("similar_noise")
     check_batch("x_T", x_T)
     check_seeds(seeds, len(x_T))
-    if patch is None and entry is None:
+    patches = [patch] if isinstance(patch, Patch) else list(patch or ())
+    if not patches and entry is None:
         raise ValueError("nothing is replaced; give a patch, an entry or both")
     fresh = process.pure_noise(start_noise(seeds, x_T.shape[1:])[0]).to(x_T.dtype)
     masks: dict[str, Tensor] = {}
-    if patch is not None:
-        masks["patch"] = patch.mask(*x_T.shape[2:]).expand(x_T.shape)
+    if patches:
+        covered = torch.stack([one.mask(*x_T.shape[2:]) for one in patches]).amax(0)
+        masks["patch"] = covered.expand(x_T.shape)
     if entry is not None:
         check_whole("entry", entry, 0, len(x_T) - 1)
         masks["entry"] = torch.zeros_like(x_T).index_fill(0, torch.tensor(entry), 1)
@@ -81,7 +83,7 @@ def similar_noise(
     original = process.record(x_T, facts={**facts, "replaced": "nothing"})
     runs = {"original": original}
     for name, x in changed.items():
-        replaced = _said(patch) if name == "patch" and patch else f"sample {entry}"
+        replaced = _said(patches) if name == "patch" else f"sample {entry}"
         run = process.record(x, facts={**facts, "replaced": replaced})
         ends = run.states[-1], original.states[-1]
         measured = {"rms_change": rms(*ends)}
@@ -92,9 +94,12 @@ def similar_noise(
     return runs
 
 
-def _said(patch: Patch) -> str:
-    rows = f"rows {patch.top} … {patch.top + patch.height - 1}"
-    return f"{rows}, columns {patch.left} … {patch.left + patch.width - 1}"
+def _said(patches: Sequence[Patch]) -> str:
+    return "; ".join(
+        f"rows {patch.top} … {patch.top + patch.height - 1}, "
+        f"columns {patch.left} … {patch.left + patch.width - 1}"
+        for patch in patches
+    )
 
 
 def sensitivity_map(process: ReverseProcess, x_T: Tensor, seed: int, grid: tuple[int, int]) -> Runs:

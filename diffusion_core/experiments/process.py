@@ -89,7 +89,7 @@ class ReverseProcess:
 
     def pure_noise(self, noise: Tensor) -> Tensor:
         """Standard normal ``noise`` at the scale of x at ``times[0]``."""
-        return self.schedule.norm(self.times[0]).to(noise.dtype) * noise
+        return self.schedule.start(self.times[0]).to(noise.dtype) * noise
 
     def record(
         self,

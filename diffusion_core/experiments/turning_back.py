@@ -108,6 +108,7 @@ def repair(
     *,
     value: float = -1.0,
     shared: bool = True,
+    black: Tensor | None = None,
 ) -> Runs:
     """The U-turn of a damaged picture.
 
@@ -128,6 +129,9 @@ def repair(
         1 where the picture is erased, 0 elsewhere; broadcasts to (B, C, H, W).
     value
         What is put there, −1 … 1.
+    black
+        What is put there instead where states are no pictures: the latent of a
+        black one, broadcast to the shape of x_0.
 
     Returns
     -------
@@ -142,8 +146,8 @@ def repair(
         Before any work, for arguments out of shape or range.
     """
     x_0 = per_sample(x_0, seeds)
-    damaged = erased(x_0, mask, value)
     hole = check_mask("mask", mask, x_0)
+    damaged = erased(x_0, mask, value) if black is None else (1 - hole) * x_0 + hole * black
     runs = u_turn(process, damaged, turns, seeds, shared=shared)
     facts = {"experiment": "repair", "value": value, "mask": mask.tolist()}
     said = {"forward": saying(runs["forward"], **facts)}

@@ -7,6 +7,7 @@ from pathlib import Path
 from diffusion_core.errors import UsageError
 from diffusion_core.files import kind_of
 from diffusion_core.models import DEFAULT_MODEL, WEIGHTS, shipped_models, weights_path
+from diffusion_core.pretrained.names import is_pretrained
 
 LATENT_KIND = "diffusion-lectures latent model 1"
 LATENT_WEIGHTS = WEIGHTS / "latent"
@@ -42,9 +43,9 @@ def latent_weights_path(name: str) -> Path:
             )
     elif not name.endswith(".safetensors"):
         raise UsageError(
-            f"latent model {name!r} is unknown; what works today: {', '.join(shipped)}, or the "
-            "file or folder that python -m diffusion_core.latent.train has made. Pipelines of "
-            "diffusers are not read yet"
+            f"latent model {name!r} is unknown; choose one of: {', '.join(shipped)}, the file or "
+            "folder that python -m diffusion_core.latent.train has made, or a pretrained pipeline "
+            "of latents"
         )
     if (kind := kind_of(path)) != LATENT_KIND:
         raise UsageError(
@@ -59,7 +60,7 @@ def both_models(name: str) -> tuple[str, str]:
 
     A name that both have stands for both.  A latent model stands beside the
     model of pixels that ships; a model of pixels, beside the latent model that
-    ships.
+    ships.  A pretrained pipeline of latents stands alone, beside "".
 
     Raises
     ------
@@ -68,6 +69,8 @@ def both_models(name: str) -> tuple[str, str]:
     DamagedFile, LectureError
         When the file cannot be read.
     """
+    if is_pretrained(name):
+        return name, ""
     if name in shipped_latent_models():
         return name, name if name in shipped_models() else DEFAULT_MODEL
     if name not in shipped_models():

@@ -15,6 +15,7 @@ from diffusion_core.files import Facts
 from diffusion_core.latent.cost import multiplications
 from diffusion_core.latent.experiment import among_latents, one_cell_erased, there_and_back
 from diffusion_core.latent.model import LatentModel, load_latent_model
+from diffusion_core.latent.pretrained_runs import pretrained_runs
 from diffusion_core.recipes.latent import LatentRecipe
 from diffusion_core.recording import Policy, Report
 from diffusion_core.samplers import make_sampler
@@ -32,6 +33,8 @@ def latent_runs(recipe: LatentRecipe, policy: Policy, report: Report) -> tuple[R
     LectureError
         When weights cannot be read, or a network's output is not finite.
     """
+    if recipe.pretrained:
+        return pretrained_runs(recipe, report)
     model, drawer = load_latent_model(recipe.model), load_model(recipe.picture_model)
     if drawer.shape != model.space.pictures:
         raise UsageError(

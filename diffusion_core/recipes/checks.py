@@ -12,6 +12,11 @@ VP_SCHEDULES = ("linear", "scaled_linear", "cosine", "sigmoid")
 SCHEDULES = (*VP_SCHEDULES, "karras")
 SAMPLERS = ("ddim", "ddpm", "euler", "heun", "dpmpp")
 SPACINGS = ("trailing", "leading", "linspace", "karras")
+OWN = "own"
+"""The schedule that a pretrained model brings with it, and the spacing of its scheduler."""
+LATER = {"later": True}
+"""The metadata of a field that came after recordings had been filed: where it is
+left as usual, the fingerprint is what it was without it."""
 
 
 def check_seed(seed: int) -> int:

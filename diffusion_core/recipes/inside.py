@@ -16,6 +16,7 @@ from diffusion_core.recipes.checks import (
     seeds_from,
     settle,
 )
+from diffusion_core.recipes.own import check_ours
 from diffusion_core.recipes.sampling import Sampling
 
 WHOLE, WITHOUT_SKIPS, WITHOUT_DEPTHS = "whole", "without skips", "without depths"
@@ -62,6 +63,7 @@ class InsideRecipe(Sampling):
     channels: int = 3
 
     def __post_init__(self) -> None:
+        check_ours("this looks into", self.model)
         Sampling.__post_init__(self)
         check_name("schedule", self.schedule, VP_SCHEDULES)
         for share in self.alpha_bars:

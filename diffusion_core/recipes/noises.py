@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diffusion_core.errors import UsageError
 from diffusion_core.recipes.checks import (
+    LATER,
     SAMPLERS,
     check_name,
     check_seed,
@@ -35,12 +36,15 @@ class SimilarNoiseRecipe(Sampling):
         (top, left, height, width) in pixels of what is replaced in every sample.
     entry
         Which sample's noise is replaced as a whole, 0 … samples − 1.
+    further
+        More such patches, replaced together with ``patch``; none twice.
     """
 
     seed: int = 0
     samples: int = 1
     patch: tuple[int, ...] = ()
     entry: int | None = None
+    further: tuple[tuple[int, ...], ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         Sampling.__post_init__(self)
@@ -50,11 +54,21 @@ class SimilarNoiseRecipe(Sampling):
             seed=check_seed(self.seed),
             samples=check_whole("samples", self.samples, 1, 1000),
             patch=checked_patch("patch", self.patch),
+            further=tuple(checked_patch("a patch of further", patch) for patch in self.further),
         )
+        if self.further and len({(), *self.patches}) <= len(self.further) + 1:
+            raise UsageError(
+                f"patch = {self.patch} and further = {self.further} must be patches, none twice"
+            )
         if self.entry is not None:
             settle(self, entry=check_whole("entry", self.entry, 0, self.samples - 1))
         elif not self.patch:
             raise UsageError("nothing is replaced; give a patch, an entry or both")
+
+    @property
+    def patches(self) -> tuple[tuple[int, ...], ...]:
+        """All that are replaced in every sample, the first one first."""
+        return (self.patch, *self.further) if self.patch else ()
 
     @property
     def seeds(self) -> tuple[int, ...]:

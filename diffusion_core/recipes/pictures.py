@@ -13,9 +13,11 @@ from diffusion_core.recipes.checks import (
     check_whole,
     settle,
 )
+from diffusion_core.recipes.own import check_ours
 from diffusion_core.recipes.sampling import FromPicture, checked_patch, checked_times
 
 OUTSIDES = ("kept", "free")
+MOST_DABS = 20_000
 MISTAKES = ("no_rescaling", "no_noise_weight", "no_time_embedding", "noise_at_the_end")
 
 
@@ -99,6 +101,57 @@ class BrushRecipe(FromPicture):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanvasRecipe(FromPicture):
+    """Noise is dabbed onto a picture, and taken for that of t (``experiments.noise_canvas``).
+
+    The runs are "painted" and "removed".  Where the model draws digits, the facts
+    of "painted" hold "class" and those of "removed" "final_class", as the judge
+    that ships reads them.  The fields of ``FromPicture``, with a schedule that
+    preserves variance, and:
+
+    Parameters
+    ----------
+    dabs
+        Where the brush dabs: points (row, column) in shares of the picture's
+        side, 0 … 1; at most 20,000.
+    radius
+        Of the brush, in shares of the side, above 0 … 1.
+    strength
+        Standard deviation of the noise of one dab, above 0 … 1.
+    t
+        How noisy the denoiser is told that the canvas is, 0 … T − 1.
+    outside
+        "kept": what has no noise is put back at every step; "free": it is not.
+    """
+
+    dabs: tuple[tuple[float, float], ...] = ((0.5, 0.5),)
+    radius: float = 0.15
+    strength: float = 0.3
+    t: int = 600
+    outside: str = "kept"
+
+    def __post_init__(self) -> None:
+        FromPicture.__post_init__(self)
+        check_name("schedule", self.schedule, VP_SCHEDULES)
+        check_range("the number of dabs", len(self.dabs), 1, MOST_DABS)
+        for dab in self.dabs:
+            if len(dab) != 2:
+                raise UsageError(f"a dab is {tuple(dab)}; it must be (row, column)")
+            for value in dab:
+                check_range("a coordinate of a dab", value, 0, 1)
+        check_range("radius", self.radius, math.ulp(0), 1)
+        check_range("strength", self.strength, math.ulp(0), 1)
+        check_name("outside", self.outside, OUTSIDES)
+        settle(
+            self,
+            dabs=tuple((float(row), float(column)) for row, column in self.dabs),
+            radius=float(self.radius),
+            strength=float(self.strength),
+            t=check_whole("t", self.t, 0, self.T - 1),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InpaintingRecipe(FromPicture):
     """A part of a picture is unknown, and made to fit the rest (``experiments.inpainting``).
 
@@ -151,6 +204,7 @@ class MistakesRecipe(FromPicture):
     t: int = 500
 
     def __post_init__(self) -> None:
+        check_ours("the mistakes are made with", self.model)
         FromPicture.__post_init__(self)
         check_name("mistake", self.mistake, MISTAKES)
         if self.mistake == "no_rescaling":

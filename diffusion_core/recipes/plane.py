@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from diffusion_core.errors import UsageError
 from diffusion_core.files import Facts
 from diffusion_core.recipes.checks import (
+    LATER,
     VP_SCHEDULES,
     check_name,
     check_range,
@@ -20,6 +22,9 @@ from diffusion_core.recipes.sampling import checked_times
 
 POINTS = ("spiral", "two_moons", "letters", "ring")
 """The sets of points that have a name; those of ``points.POINT_SETS``."""
+
+MOST_DRAWN = 2000
+FARTHEST_DRAWN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +56,10 @@ class ScoreFieldRecipe:
     density_side
         Places a side at which the density is known as well, 2 … 1000, in the
         run "density"; 0 for none.
+    drawn
+        Points (x, y) drawn by hand, 1 … 2000, each coordinate within ±10, with a
+        Gaussian of ``std`` on each, where they were drawn; they take the place of
+        the set that has a name, and ``points`` and ``count`` say nothing then.
     """
 
     points: str = "ring"
@@ -66,6 +75,7 @@ class ScoreFieldRecipe:
     side: int = 21
     reach: float = 2.5
     density_side: int = 0
+    drawn: tuple[tuple[float, float], ...] = field(default=(), metadata=LATER)
 
     def __post_init__(self) -> None:
         check_name("points", self.points, POINTS)
@@ -90,7 +100,18 @@ class ScoreFieldRecipe:
             density_side=int(self.density_side),
             steps=check_whole("steps", self.steps, 1, self.T),
             times=checked_times("times", self.times, self.T),
+            drawn=self._checked_drawn(),
         )
+
+    def _checked_drawn(self) -> tuple[tuple[float, float], ...]:
+        if len(self.drawn) > MOST_DRAWN:
+            raise UsageError(f"{len(self.drawn)} points are drawn; at most {MOST_DRAWN} are taken")
+        for point in self.drawn:
+            if len(point) != 2:
+                raise UsageError(f"a drawn point is {tuple(point)}; it must be (x, y)")
+            for value in point:
+                check_range("a coordinate of a drawn point", value, -FARTHEST_DRAWN, FARTHEST_DRAWN)
+        return tuple((float(x), float(y)) for x, y in self.drawn)
 
     @property
     def seeds(self) -> tuple[int, ...]:

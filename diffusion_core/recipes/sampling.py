@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diffusion_core.errors import UsageError
-from diffusion_core.files import Facts, read_digest
-from diffusion_core.models import DEFAULT_MODEL, weights_path
+from diffusion_core.files import Facts
+from diffusion_core.models import DEFAULT_MODEL, model_inputs
 from diffusion_core.pictures import picture_digest
+from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipes.checks import (
+    OWN,
     SAMPLERS,
     SPACINGS,
     check_name,
@@ -19,6 +21,7 @@ from diffusion_core.recipes.checks import (
     seeds_from,
     settle,
 )
+from diffusion_core.recipes.own import check_asked, own_fields
 
 PUBLISHED = ("mnist", "fashion-mnist", "cifar10")
 """The sets that a picture can be taken from; those of ``datasets.DATASETS``."""
@@ -33,15 +36,18 @@ class Asking:
     Parameters
     ----------
     model
-        A model that ships, or the path of weights.
+        A model that ships, the path of weights, or a pretrained pipeline: its folder
+        or its name on the hub.
     prompt, guidance
         What is asked for ("" for nothing), and the guidance scale g of it,
         0 … 100: 1 is none.
     spacing
-        Which times the steps visit.
+        Which times the steps visit; "own" of a pretrained model: those that its
+        scheduler visits.
     schedule, T, zero_terminal_snr
         The noise schedule, its number of levels, 10 … 100,000, and whether it is
-        stretched to end without any signal.
+        stretched to end without any signal.  Of a pretrained model the schedule is
+        "own", the table that it brings, whatever is given here, and T its length.
     """
 
     model: str = DEFAULT_MODEL
@@ -53,16 +59,24 @@ class Asking:
     zero_terminal_snr: bool = False
 
     def __post_init__(self) -> None:
+        if is_pretrained(self.model):
+            check_name("spacing", self.spacing, (*SPACINGS, OWN))
+            settle(self, **own_fields(self.model))
+            check_asked(self.model, self.asked())
+        else:
+            self._check_schedule()
+        check_range("guidance", self.guidance, 0, 100)
+        if self.guidance != 1 and not any(self.asked()):
+            raise UsageError(f"guidance = {self.guidance} needs a prompt to guide towards")
+        settle(self, guidance=abs(float(self.guidance)))  # −0.0 is 0.0
+
+    def _check_schedule(self) -> None:
         check_name("spacing", self.spacing, SPACINGS)
         settle(
             self,
             T=check_schedule(self.schedule, self.T, self.zero_terminal_snr),
             zero_terminal_snr=bool(self.zero_terminal_snr),
         )
-        check_range("guidance", self.guidance, 0, 100)
-        if self.guidance != 1 and not any(self.asked()):
-            raise UsageError(f"guidance = {self.guidance} needs a prompt to guide towards")
-        settle(self, guidance=abs(float(self.guidance)))  # −0.0 is 0.0
 
     def asked(self) -> tuple[str, ...]:
         """Every prompt that the network is asked for."""
@@ -70,7 +84,7 @@ class Asking:
 
     def inputs(self) -> Facts:
         """Digests of what the recipe names."""
-        return {"weights": read_digest(weights_path(self.model))}
+        return model_inputs(self.model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from diffusion_core.files import Facts, read_digest
 from diffusion_core.history import history_path
 from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.recipes.checks import check_whole, settle
+from diffusion_core.recipes.own import check_ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class TrainingRecipe:
     points: int = 240
 
     def __post_init__(self) -> None:
+        check_ours("the stages of a training are kept of", self.model)
         settle(self, points=check_whole("points", self.points, 10, 10_000))
 
     def inputs(self) -> Facts:

@@ -12,10 +12,13 @@ import torch
 from diffusion_core.bundle import Bundle
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.experiments.brush import brushed
+from diffusion_core.experiments.canvas import dabbed, fitting_time
+from diffusion_core.experiments.process import start_noise
 from diffusion_core.pictures import load_picture
 from diffusion_core.points import as_mixture, point_set, ring
 from diffusion_core.recipe import (
     BrushRecipe,
+    CanvasRecipe,
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
@@ -35,6 +38,7 @@ from diffusion_core.recipe import (
     describe,
 )
 from diffusion_core.runs import draw, run
+from diffusion_core.schedule import make_schedule
 from diffusion_core.store import Store
 from tests.diffusion_core.fakes import small_history
 from tests.diffusion_core.latents import save_tiny_latent
@@ -63,6 +67,7 @@ def recipes(
             {"forward", "from 10"},
         ),
         "brush": (BrushRecipe(t=50, **tiny), {"painted", "removed"}),
+        "canvas": (CanvasRecipe(t=50, outside="free", **tiny), {"painted", "removed"}),
         "inpainting": (InpaintingRecipe(hole=(0, 0, 4, 8), **tiny), {"inpainting"}),
         "inside": (
             InsideRecipe(
@@ -79,6 +84,10 @@ def recipes(
         "similar": (
             SimilarNoiseRecipe(patch=(1, 1, 2, 2), entry=1, samples=2, **tiny),
             {"original", "patch", "entry"},
+        ),
+        "similar_patches": (
+            SimilarNoiseRecipe(patch=(1, 1, 2, 2), further=((5, 5, 2, 2),), **tiny),
+            {"original", "patch"},
         ),
         "sensitivity": (SensitivityRecipe(rows=2, columns=4, **tiny), {"original", "changed"}),
         "interpolation": (InterpolationRecipe(points=3, **tiny), {"lerp", "slerp"}),
@@ -273,3 +282,77 @@ class TestBrush:
         assert mask.any(0).all()  # every column, however thin the brush
         assert not mask[0].any()
         assert not mask[-1].any()
+
+
+def test_several_patches_are_replaced_together_and_nothing_else(tiny_weights: Path) -> None:
+    usual = {"model": str(tiny_weights), "seed": 3, **FEW}
+    found = run_experiment(SimilarNoiseRecipe(patch=(0, 0, 2, 2), further=((4, 6, 3, 2),), **usual))
+    one, other = (found[name].states[0, 0, 0] for name in ("original", "patch"))
+    expected = np.zeros((8, 8), bool)
+    expected[:2, :2] = expected[4:7, 6:8] = True
+    np.testing.assert_array_equal(one != other, expected)
+    assert found["patch"].facts["replaced"] == (
+        "rows 0 … 1, columns 0 … 1; rows 4 … 6, columns 6 … 7"
+    )
+
+
+def test_drawn_points_are_the_data_where_they_were_drawn() -> None:
+    drawn = ((-2.0, 1.0), (1.5, 0.0), (1.0, -2.0))
+    recipe = ScoreFieldRecipe(
+        drawn=drawn, std=0.01, training_steps=0, samples=40, steps=100, times=(500,)
+    )
+    found = run_experiment(recipe)
+    ends = found["ode"].states[-1, :, :, 0, 0]
+    away = np.linalg.norm(ends[:, None] - np.array(drawn), axis=2)
+    assert away.min(1).max() < 0.05
+    assert set(away.argmin(1).tolist()) == {0, 1, 2}
+
+
+class TestCanvas:
+    def test_dabs_add_variance_until_nothing_is_left(self) -> None:
+        once = dabbed(((0.5, 0.5),), 0.25, 0.6, 8, 8)
+        rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+        within = ((rows - 3.5) ** 2 + (columns - 3.5) ** 2).sqrt() <= 2
+        torch.testing.assert_close(once, 0.6 * within.float())
+        twice = dabbed(((0.5, 0.5),) * 2, 0.25, 0.6, 8, 8)
+        torch.testing.assert_close(twice, 0.6 * 2**0.5 * within.float())
+        assert dabbed(((0.5, 0.5),) * 3, 0.25, 0.6, 8, 8).max() == 1
+        assert int((dabbed(((0.1, 0.9),), 1e-9, 0.5, 8, 8) > 0).sum()) == 1  # however thin
+
+    def test_the_canvas_is_given_to_the_network_as_it_is(self, tiny_weights: Path) -> None:
+        usual = {"model": str(tiny_weights), "dabs": ((0.5, 0.2), (0.5, 0.3)), **FEW}
+        found = run_experiment(CanvasRecipe(t=60, outside="free", seed=2, **usual))
+        painted, removed = found["painted"], found["removed"]
+        std = dabbed(usual["dabs"], 0.15, 0.3, 8, 8).numpy()
+        x_0, canvas = painted.states[:, 0, 0]
+        (eps,) = start_noise([3], (1, 8, 8))[0].numpy()[:, 0]
+        np.testing.assert_allclose(canvas, np.sqrt(1 - std**2) * x_0 + std * eps, atol=1e-6)
+        np.testing.assert_array_equal(removed.states[0], painted.states[1])
+        laid = (std * eps)[std > 0]
+        assert painted.facts["painted_std"] == [pytest.approx(np.sqrt((laid**2).mean()))]
+        assert painted.facts["sigma"] == pytest.approx(removed.noise_weight[0])
+
+    def test_what_has_no_noise_is_put_back_when_it_is_kept(self, tiny_weights: Path) -> None:
+        usual = {"model": str(tiny_weights), "dabs": ((0.5, 0.2),), **FEW}
+        kept = run_experiment(CanvasRecipe(t=60, outside="kept", **usual))
+        bare = dabbed(usual["dabs"], 0.15, 0.3, 8, 8).numpy() == 0
+        ends, x_0 = kept["removed"].states[-1, 0, 0], kept["painted"].states[0, 0, 0]
+        np.testing.assert_array_equal(ends[bare], x_0[bare])
+        assert (ends[~bare] != x_0[~bare]).all()
+        free = run_experiment(CanvasRecipe(t=60, outside="free", **usual))
+        assert (free["removed"].states[-1, 0, 0][bare] != x_0[bare]).any()
+
+    def test_as_much_noise_as_t_has_is_the_noise_brush(self, tiny_weights: Path) -> None:
+        """Where s = σ_t under the brush, both experiments are one."""
+        usual = {"model": str(tiny_weights), "t": 60, **FEW}
+        sigma = float(make_schedule("cosine", 100).sigma(60))
+        dab = ((0.5, 0.5),)
+        one = run_experiment(CanvasRecipe(dabs=dab, radius=0.3, strength=sigma, **usual))
+        other = run_experiment(BrushRecipe(path=dab, radius=0.3, **usual))
+        np.testing.assert_allclose(one["removed"].states, other["removed"].states, atol=1e-4)
+
+    def test_the_fitting_time_is_the_one_with_as_much_noise(self) -> None:
+        schedule = make_schedule("cosine", 1000)
+        for t in (0, 300, 999):
+            assert fitting_time(schedule, float(schedule.sigma(t))) == t
+        assert fitting_time(schedule, 0.0) == 0

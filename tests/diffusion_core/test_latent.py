@@ -120,7 +120,7 @@ def test_damage_is_found(tiny_latent: Path, tmp_path: Path) -> None:
 
 def test_what_is_no_latent_model_is_refused_with_what_works(tmp_path: Path) -> None:
     for name, says in (
-        ("stabilityai/sd-turbo", "Pipelines of diffusers are not read yet"),
+        ("nobody", "or a pretrained pipeline of latents"),
         ("", "python -m diffusion_core.latent.train has made"),
         (str(tmp_path), "is a folder without weights.safetensors"),
         (str(save_tiny(tmp_path / "pixels.safetensors")), "which has no autoencoder"),
@@ -140,8 +140,9 @@ def test_what_a_name_stands_for(tiny_latent: Path, tiny_weights: Path, tmp_path:
     assert both_models(str(tiny_weights)) == ("mnist", str(tiny_weights))
     save_tiny_latent(tmp_path / "weights.safetensors")
     assert both_models(str(tmp_path)) == (str(tmp_path), "mnist")
-    with pytest.raises(UsageError, match="Pipelines of diffusers are not read yet"):
-        both_models("stabilityai/sd-turbo")
+    assert both_models("stabilityai/sd-turbo") == ("stabilityai/sd-turbo", "")
+    with pytest.raises(UsageError, match="or a pretrained pipeline of latents"):
+        both_models("nobody")
     with pytest.raises(LectureError, match="does not exist"):
         both_models(str(tmp_path / "none.safetensors"))
 

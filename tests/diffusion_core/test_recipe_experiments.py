@@ -19,6 +19,7 @@ from diffusion_core.files import canonical_json
 from diffusion_core.points import POINT_SETS
 from diffusion_core.recipe import (
     BrushRecipe,
+    CanvasRecipe,
     ExperimentRecipe,
     ForksRecipe,
     InpaintingRecipe,
@@ -71,6 +72,11 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
         BrushRecipe(prompt="seven"),
         {**PICTURE, "path": ((0.1, 0.2),), "radius": 0.3, "t": 5, "outside": "free"},
     ),
+    (
+        CanvasRecipe(prompt="seven"),
+        {**PICTURE, "dabs": ((0.1, 0.2),), "radius": 0.3, "strength": 0.1, "t": 5}
+        | {"outside": "free"},
+    ),
     (InpaintingRecipe(prompt="seven"), {**PICTURE, "hole": (1, 2, 3, 4), "resample": 2}),
     (MistakesRecipe(prompt="seven"), {**PICTURE, "mistake": "no_time_embedding", "t": 6}),
     (
@@ -80,7 +86,8 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
     ),
     (
         SimilarNoiseRecipe(prompt="seven", patch=(0, 0, 1, 1), samples=2),
-        {**SAMPLING, "seed": 1, "samples": 3, "patch": (0, 0, 1, 2), "entry": 1},
+        {**SAMPLING, "seed": 1, "samples": 3, "patch": (0, 0, 1, 2), "entry": 1}
+        | {"further": ((1, 1, 2, 2),)},
     ),
     (SensitivityRecipe(prompt="seven"), {**SAMPLING, "seed": 1, "rows": 4, "columns": 4}),
     (InterpolationRecipe(prompt="seven"), {**SAMPLING, "seed": 5, "other": 7, "points": 3}),
@@ -103,7 +110,7 @@ ENTRIES: list[tuple[Any, dict[str, Any]]] = [
         ScoreFieldRecipe(),
         {"points": "spiral", "count": 9, "std": 0.2, "training_steps": 0, "seed": 1, "T": 990}
         | {"samples": 2, "steps": 9, "schedule": "linear", "times": (1, 2), "side": 3}
-        | {"reach": 3.0, "density_side": 5},
+        | {"reach": 3.0, "density_side": 5, "drawn": ((0.0, 1.0),)},
     ),
     (TrainingRecipe(), {"points": 100}),
 ]
@@ -131,6 +138,7 @@ def test_every_experiment_is_tried_here() -> None:
 def test_each_field_counts(recipe: Any, changes: dict[str, Any], named: dict[str, str]) -> None:
     fields = {field.name for field in dataclasses.fields(recipe)}
     if "picture_model" in fields:
+        fields -= {"prompt", "guidance", "image"}  # of pretrained pipelines, and tried with these
         models = {"model": named["latent"], "picture_model": named["model"]}
         recipe = dataclasses.replace(recipe, **models)
         changes = {**changes, "model": named["other latent"], "picture_model": named["other"]}
@@ -174,6 +182,12 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (BrushRecipe, {"path": ((0.1, 1.2),)}, "a coordinate of path = 1.2 is outside 0 … 1"),
     (BrushRecipe, {"radius": 0}, "radius = 0 is outside"),
     (BrushRecipe, {"outside": "gone"}, "outside 'gone' is unknown; choose one of: kept, free"),
+    (CanvasRecipe, {"dabs": ()}, "the number of dabs = 0 is outside 1 … 20000"),
+    (CanvasRecipe, {"dabs": ((0.1,),)}, "it must be (row, column)"),
+    (CanvasRecipe, {"dabs": ((0.1, -0.2),)}, "a coordinate of a dab = -0.2 is outside 0 … 1"),
+    (CanvasRecipe, {"strength": 0}, "strength = 0 is outside"),
+    (CanvasRecipe, {"schedule": "karras"}, "schedule 'karras' is unknown"),
+    (CanvasRecipe, {"outside": "gone"}, "outside 'gone' is unknown; choose one of: kept, free"),
     (InpaintingRecipe, {"hole": ()}, "hole is empty"),
     (InpaintingRecipe, {"resample": 0}, "resample = 0 is outside 1 … 100"),
     (InsideRecipe, {"alpha_bars": ()}, "alpha_bars = () must fall and hold at least one"),
@@ -189,6 +203,9 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (MistakesRecipe, {"mistake": "no_rescaling"}, "T = 1000 is outside 10 … 500"),
     (MistakesRecipe, {"mistake": "no_time_embedding", "t": 1000}, "t = 1000 is outside 0 … 999"),
     (SimilarNoiseRecipe, {}, "nothing is replaced; give a patch, an entry or both"),
+    (SimilarNoiseRecipe, {"entry": 0, "further": ((1, 1, 2, 2),)}, "must be patches, none twice"),
+    (SimilarNoiseRecipe, {"patch": (1, 1, 2, 2), "further": ((1, 1, 2, 2),)}, "none twice"),
+    (SimilarNoiseRecipe, {"patch": (1, 1, 2, 2), "further": ((),)}, "must be patches"),
     (SimilarNoiseRecipe, {"entry": 1}, "entry = 1 is outside 0 … 0"),
     (SimilarNoiseRecipe, {"entry": 0, "sampler": "ddpm"}, "adds noise of its own"),
     (SensitivityRecipe, {"eta": 0.1}, "sampler 'ddim' with eta = 0.1 adds noise of its own"),
@@ -212,6 +229,9 @@ REFUSED: list[tuple[type, dict[str, Any], str]] = [
     (ScoreFieldRecipe, {"times": (3, 2)}, "times = (3, 2) must rise"),
     (ScoreFieldRecipe, {"side": 1}, "side = 1 is outside 2 … 200"),
     (ScoreFieldRecipe, {"density_side": 1}, "density_side = 1 is outside 2 … 1000"),
+    (ScoreFieldRecipe, {"drawn": ((0.0,),)}, "a drawn point is (0.0,); it must be (x, y)"),
+    (ScoreFieldRecipe, {"drawn": ((0.0, 10.5),)}, "a drawn point = 10.5 is outside -10 … 10"),
+    (ScoreFieldRecipe, {"drawn": ((0.0, 0.0),) * 2001}, "2001 points are drawn; at most 2000"),
     (TrainingRecipe, {"points": 9}, "points = 9 is outside 10 … 10000"),
     (ScoreFieldRecipe, {"std": 0}, "std = 0 is outside 0.001 … 0.9"),
 ]
@@ -233,6 +253,16 @@ def test_the_noise_is_never_that_which_the_picture_came_from() -> None:
         assert recipe.seed not in recipe.seeds
     mine = SimilarNoiseRecipe(seed=5, samples=3, entry=0)
     assert not {*mine.seeds} & {*mine.new_seeds}
+
+
+def test_what_was_recorded_before_a_field_came_is_still_found() -> None:
+    """A field that came later says nothing where it is left as usual."""
+    assert "drawn" not in describe(ScoreFieldRecipe())
+    assert describe(ScoreFieldRecipe(drawn=((0.0, 1.0),)))["drawn"] == ((0.0, 1.0),)
+    # As it was before points could be drawn.
+    before = "5bb90fa71338ba27c7a398784e004dee1bd603f81137929f71cde9a062da918f"
+    assert fingerprint(ScoreFieldRecipe()) == before
+    assert "further" not in describe(SimilarNoiseRecipe(patch=(1, 1, 2, 2)))
 
 
 def test_names_that_are_written_twice_agree() -> None:

@@ -1,0 +1,1 @@
+"""Models that others have trained: diffusers pipelines, from a folder or the hub."""

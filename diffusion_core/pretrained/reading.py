@@ -1,0 +1,28 @@
+"""Settings in JSON files that others wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from diffusion_core.errors import DamagedFile, LectureError
+from diffusion_core.files import Facts
+
+
+def read_object(path: Path) -> Facts:
+    """The settings in a JSON file.
+
+    Raises
+    ------
+    LectureError
+        When it cannot be read, or is no JSON object.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LectureError(f"{path} cannot be read ({error.strerror or error})") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path} is no JSON ({error}); put a whole one there") from error
+    if not isinstance(found, dict):
+        raise DamagedFile(f"{path} must hold a JSON object; put the right file there")
+    return found
