@@ -24,7 +24,7 @@ lecture: setup ## render the introduction, narrated and with chapters
 	$(BIN)/python render.py lecture introduction
 
 test: lint ## lint, then run the tests, on all cores
-	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check

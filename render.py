@@ -13,6 +13,7 @@ import click
 import cloup
 
 from diffusion_core.errors import LectureError, UsageError
+from explorer.command import explore_command
 from scenes.options import OPTION_NAMES
 from studio.commands import (
     about,
@@ -27,6 +28,7 @@ from studio.commands import (
     training,
     videos,
 )
+from studio.commands.computing import CHOICES, FLAGS
 
 SETTINGS = Path("diffusion-lectures.toml")
 
@@ -58,6 +60,7 @@ for command in (
     training.train_command,
     drawing.sample_command,
     drawing.evaluate_command,
+    explore_command,
     about.list_command,
     about.doctor_command,
 ):
@@ -101,12 +104,13 @@ def settings() -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{SETTINGS} cannot be read ({error})") from error
-    known = {*OPTION_NAMES, "quality", "voice", "language", "output"}
+    known = {*OPTION_NAMES, *CHOICES, "quality", "voice", "language", "output"}
     unknown = sorted(set(found) - known)
     if unknown:
         raise UsageError(f"{SETTINGS} sets {unknown[0]!r}; it may set {', '.join(sorted(known))}")
     for name, value in found.items():
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        flag = name in FLAGS and isinstance(value, bool)
+        if not flag and (isinstance(value, bool) or not isinstance(value, str | int | float)):
             raise UsageError(f"{SETTINGS} sets {name!r} to {value!r}; a text or a number is taken")
     # As text, so that each value is read as it would be from the command line.
     texts = {name: str(value) for name, value in found.items()}

@@ -120,7 +120,7 @@ fi
 rm -f "$stamp"
 say "installing the pinned Python packages (some minutes the first time)"
 "$venv/bin/python" -I -m pip --require-virtualenv install --disable-pip-version-check --no-input \
-    --progress-bar off --constraint constraints.txt --editable '.[cluster,dev,slides,text,train]' >"$log" 2>&1 || {
+    --progress-bar off --constraint constraints.txt --editable '.[cluster,dev,slides,text,train,web]' >"$log" 2>&1 || {
     tail -n 20 "$log" >&2
     give_up 1 "pip could not install the Python packages; all that it said is in $log"
 }

@@ -1,0 +1,1 @@
+"""The browser application: the same recipes, run while somebody watches."""

@@ -1,0 +1,410 @@
+"""The one place in which the core's work is done for the page.
+
+At most ``PLACES`` pieces of work run at once; who comes later waits in a line
+and is told how many are ahead.  A tab has one piece of work at a time: a new
+one stops the old one, and closing the tab stops it as well.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from diffusion_core.errors import LectureError
+from diffusion_core.onlookers import Look, looking_on
+from diffusion_core.recipe import Recipe
+from diffusion_core.store import Recording
+from explorer.people import People, Person, Room
+
+PLACES = 4
+"""People who are served at once."""
+LINE = 24
+"""People who may wait."""
+LONGEST_PAUSE = 120.0
+"""Seconds after which a run that somebody paused goes on: others may be waiting."""
+SILENCE = 0.5
+"""Seconds after which whoever waits looks whether the work is still wanted."""
+
+Result = TypeVar("Result")
+Tell = Callable[[object], None]
+Job = Callable[[Tell], Result]
+
+
+class Stopped(Exception):
+    """The work is not wanted any more; raised where it tells of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """All places are taken; ``ahead`` people come first."""
+
+    ahead: int
+
+    def __str__(self) -> str:
+        people = "1 person is" if self.ahead == 1 else f"{self.ahead} people are"
+        return f"{PLACES} people are being served. You wait in line: {people} ahead of you."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Running:
+    """How far a recipe is: steps done and in all, and the step just taken where there is one."""
+
+    done: int
+    total: int
+    look: Look | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finished(Generic[Result]):
+    """What came of it."""
+
+    result: Result
+
+
+class Line:
+    """Tickets in the order of arrival; the first few are served.
+
+    Parameters
+    ----------
+    places
+        How many are served at once.
+    longest
+        How many may wait.
+    """
+
+    def __init__(self, places: int = PLACES, longest: int = LINE) -> None:
+        self.places, self.longest = places, longest
+        self._tickets: list[object] = []
+        self._moved = threading.Condition()
+
+    def join(self) -> object:
+        """A ticket at the end of the line.
+
+        Raises
+        ------
+        LectureError
+            When too many wait already.
+        """
+        with self._moved:
+            if len(self._tickets) >= self.places + self.longest:
+                raise LectureError(
+                    f"{self.longest} people are waiting already; try again in a minute"
+                )
+            ticket = object()
+            self._tickets.append(ticket)
+            return ticket
+
+    def ahead(self, ticket: object) -> int:
+        """People before this one is served; 0 when it is."""
+        with self._moved:
+            return max(0, self._tickets.index(ticket) - self.places + 1)
+
+    def wait(self, ticket: object, seconds: float) -> int:
+        """``ahead``, once it has changed or the time is over."""
+        with self._moved:
+            before = self.ahead(ticket)
+            if before:
+                self._moved.wait_for(lambda: self.ahead(ticket) != before, seconds)
+            return self.ahead(ticket)
+
+    def leave(self, ticket: object) -> None:
+        """Make room for the next."""
+        with self._moved:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
+            self._moved.notify_all()
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+
+class Handle:
+    """What stops, pauses and steps one piece of work from outside."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._stopped = self._paused = False
+        self._steps = 0
+        self.seen: list[Any] = []
+        """What the work has told of itself so far, where it is asked to keep it."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it should end."""
+        return self._stopped
+
+    @property
+    def paused(self) -> bool:
+        """Whether it should wait where it is."""
+        return self._paused
+
+    def stop(self) -> None:
+        """End it at its next step."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def pause(self, paused: bool = True) -> None:
+        """Hold it after its next step, or let it go on."""
+        with self._changed:
+            self._paused, self._steps = paused, 0
+            self._changed.notify_all()
+
+    def step(self) -> None:
+        """Let it take one more step and wait again."""
+        with self._changed:
+            self._paused = True
+            self._steps += 1
+            self._changed.notify_all()
+
+    def check(self, held: Callable[[], None] = lambda: None) -> None:
+        """Raise where it should end; wait where it should wait.
+
+        Parameters
+        ----------
+        held
+            Called when it has to wait.
+
+        Raises
+        ------
+        Stopped
+            When it is not wanted any more.
+        """
+        with self._changed:
+            if self._paused and not self._stopped:
+                held()
+                free = self._changed.wait_for(
+                    lambda: self._stopped or not self._paused or self._steps > 0, LONGEST_PAUSE
+                )
+                self._steps = max(0, self._steps - 1)
+                self._paused = self._paused and free
+            if self._stopped:
+                raise Stopped
+
+
+class _Mailbox:
+    """Holds the newest of what was told; whoever reads slowly misses what is between."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._news: object = None
+        self._unread = self._closed = False
+
+    def put(self, news: object) -> None:
+        with self._changed:
+            self._news, self._unread = news, True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def take(self) -> tuple[object, bool]:
+        """The newest, or None after a silence; and whether more may come."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._unread or self._closed, SILENCE)
+            news, more = (self._news if self._unread else None), self._unread or not self._closed
+            self._unread = False
+            return news, more
+
+    def read(self, handle: Handle) -> Iterator[Any]:
+        """All that is told, until it is closed or stopped."""
+        more = True
+        while more and not handle.stopped:
+            news, more = self.take()
+            if news is not None:
+                yield news
+
+
+class Work:
+    """Runs what tabs ask for.
+
+    Parameters
+    ----------
+    folder
+        Where each browser has its room.
+    places
+        Pieces of work that run at once.
+    """
+
+    def __init__(self, folder: Path, places: int = PLACES) -> None:
+        self.people, self.line = People(folder), Line(places)
+        self._handles: dict[str, Handle] = {}
+        self._shown: dict[tuple[str, str], Any] = {}
+        self._lock = threading.Lock()
+
+    def room(self, person: Person) -> Room:
+        """What belongs to ``person``."""
+        return self.people.room(person.browser)
+
+    def handle(self, person: Person) -> Handle | None:
+        """What holds the work of this tab, if it has any."""
+        return self._handles.get(person.tab)
+
+    def stop(self, person: Person) -> None:
+        """End the work of this tab."""
+        handle = self._handles.get(person.tab)
+        if handle is not None:
+            handle.stop()
+
+    def show(self, person: Person, name: str, shown: Any) -> None:
+        """Remember what this tab shows under ``name``, until it is closed."""
+        with self._lock:
+            self._shown[person.tab, name] = shown
+
+    def shown(self, person: Person, name: str) -> Any:
+        """What this tab shows under ``name``; None where it shows nothing."""
+        return self._shown.get((person.tab, name))
+
+    def leave(self, person: Person) -> None:
+        """A tab was closed: its work stops, and what it showed is forgotten."""
+        self.stop(person)
+        with self._lock:
+            for key in [key for key in self._shown if key[0] == person.tab]:
+                del self._shown[key]
+        self.people.leave(person)
+
+    def close(self) -> None:
+        """The server ends: all work stops, and nothing of anybody is left."""
+        for handle in list(self._handles.values()):
+            handle.stop()
+        self.people.clear()
+
+    def do(self, person: Person, job: Job[Result]) -> Iterator[Any]:
+        """Do ``job`` when it is its turn, yielding what is to be shown.
+
+        Yields ``Waiting`` while others come first, then whatever the job tells
+        of itself (the newest, where it tells faster than it is read), and
+        ``Finished`` with its result at the end; nothing more once it was stopped.
+
+        Parameters
+        ----------
+        person
+            Whose work it is.
+        job
+            Is given ``tell``, and calls it often: there it is stopped or paused.
+
+        Raises
+        ------
+        LectureError
+            What the job raised, or when too many wait.
+        """
+        ticket = self.line.join()
+        handle = self._begin(person)
+        begun = False
+        try:
+            while ahead := self.line.wait(ticket, 0):
+                if handle.stopped:
+                    return
+                yield Waiting(ahead)
+                self.line.wait(ticket, SILENCE)
+            begun = True
+            yield from self._run(job, handle, ticket)
+        finally:
+            handle.stop()
+            if not begun:
+                self.line.leave(ticket)
+            with self._lock:
+                if self._handles.get(person.tab) is handle:
+                    del self._handles[person.tab]
+
+    def _begin(self, person: Person) -> Handle:
+        self.people.enter(person)
+        with self._lock:
+            before, handle = self._handles.get(person.tab), Handle()
+            self._handles[person.tab] = handle
+        if before is not None:
+            before.stop()
+        return handle
+
+    def _run(self, job: Job[Result], handle: Handle, ticket: object) -> Iterator[Any]:
+        box = _Mailbox()
+        ended: list[Finished[Result] | BaseException] = []
+
+        def tell(news: object) -> None:
+            box.put(news)
+            # Told once more where it is held, so that what is shown last knows of it.
+            handle.check(lambda: box.put(news))
+
+        def work() -> None:
+            try:
+                handle.check()
+                ended.append(Finished(job(tell)))
+            except Stopped:
+                pass
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                ended.append(error)
+            finally:
+                # Only now is the place free: the processor is.
+                self.line.leave(ticket)
+                box.close()
+
+        threading.Thread(target=work, daemon=True).start()
+        yield from box.read(handle)
+        for end in ended:
+            if isinstance(end, BaseException):
+                raise end
+            yield end
+
+    def run(
+        self, person: Person, recipe: Recipe, show: Callable[[Look], object] | None = None
+    ) -> Iterator[Any]:
+        """Record ``recipe`` in the person's room, or find it there.
+
+        Yields ``Waiting``, ``Running`` and at the end ``Finished`` with the
+        store's ``Recording``.
+
+        Parameters
+        ----------
+        person
+            Whose room it is kept in.
+        recipe
+            What is run.
+        show
+            Makes of each step what is yielded instead of ``Running``; all of it
+            stays with the handle as ``seen`` until the run ends.
+
+        Raises
+        ------
+        LectureError
+            When it cannot be run, or too many wait.
+        """
+        room = self.room(person)
+        looked: list[bool] = []
+
+        def job(tell: Tell) -> Recording[Any]:
+            def report(done: int, total: int) -> None:
+                # Where the steps are seen they tell of themselves.
+                if not looked:
+                    tell(Running(done, total))
+
+            def onlooker(look: Look) -> None:
+                looked.append(True)
+                if show is None:
+                    tell(Running(look.done, look.total, look))
+                    return
+                shown = show(look)
+                if (handle := self.handle(person)) is not None:
+                    handle.seen.append(shown)
+                tell(shown)
+
+            room.tidy()
+            with looking_on(onlooker):
+                return room.store.get(recipe, report)
+
+        yield from self.do(person, job)
+
+
+@contextmanager
+def working(folder: Path, places: int = PLACES) -> Iterator[Work]:
+    """Work that leaves nothing behind."""
+    work = Work(folder, places)
+    try:
+        yield work
+    finally:
+        work.close()

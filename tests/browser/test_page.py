@@ -1,0 +1,131 @@
+"""The page as a whole: its tabs, its address, light and dark, and a place for four people."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from diffusion_core.dissolving import dissolved
+from diffusion_core.recipe import ForwardRecipe
+from explorer.page import TABS
+from explorer.showing import pixels_of
+from scenes.stage.theme import DARK, LIGHT, channels
+from tests.browser.conftest import Opened, shown_when
+
+
+def colour(page: Any, selector: str, name: str) -> list[int]:
+    """A colour of the first element, as red, green and blue."""
+    said = page.eval_on_selector(selector, f"e => getComputedStyle(e)['{name}']")
+    return [int(part) for part in said.strip("rgba()").split(",")[:3]]
+
+
+def levels(colour: str) -> list[int]:
+    return [round(255 * float(value)) for value in channels(colour)]
+
+
+def test_every_tab_is_reached_by_the_arrow_keys_and_named_in_the_address(open_page: Opened) -> None:
+    page = open_page()
+    page.get_by_role("tab", name="Forward", exact=True).focus()
+    for name, title in itertools.islice(TABS.items(), 1, None):
+        page.keyboard.press("ArrowRight")
+        tab = page.get_by_role("tab", name=title, exact=True)
+        page.wait_for_function(
+            "tab => tab.getAttribute('aria-selected') === 'true'", arg=tab.element_handle()
+        )
+        page.wait_for_function("name => location.search.includes('tab=' + name)", arg=name)
+
+
+@pytest.mark.parametrize("width", [1366, 390])
+@pytest.mark.parametrize("name", TABS)
+def test_every_control_has_a_name_and_nothing_is_cut_off(
+    open_page: Opened, name: str, width: int
+) -> None:
+    page = open_page(f"tab={name}", width=width)
+    page.wait_for_selector(f"#tab-{name}, [id='{name}']", state="attached")
+    page.wait_for_timeout(400)
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll(
+            "button, input, select, textarea, canvas, img, [role=img], [role=application]"
+        )].filter(e => e.checkVisibility() && !e.closest("[aria-hidden=true]")).filter(e =>
+            !(e.getAttribute("aria-label") || e.getAttribute("aria-labelledby") || e.alt
+              || e.title || e.innerText?.trim() || e.labels?.length || e.closest("label"))
+        ).map(e => e.outerHTML.slice(0, 120))"""
+    )
+    assert nameless == []
+    wide = page.evaluate("() => document.documentElement.scrollWidth")
+    assert wide <= width
+
+
+def test_an_address_that_was_shared_shows_the_same(open_page: Opened) -> None:
+    one = open_page("forward-size=64")
+    one.wait_for_selector("#forward-x_t")
+    one.focus("#forward-t input[type=range]")
+    one.keyboard.press("ArrowLeft")
+    one.check("#forward-picture input[value=temple]")
+    one.wait_for_function("() => location.search.includes('forward-picture=temple')")
+    recipe = ForwardRecipe(image="temple", size=64, T=1000)
+    wanted = pixels_of(dissolved(recipe, 299).x_t)
+    shown_when(one, "forward-x_t", wanted)
+    other = open_page(one.url.partition("?")[2])
+    shown_when(other, "forward-x_t", wanted)
+
+
+def test_what_is_wrong_in_an_address_is_said_and_the_rest_is_taken(open_page: Opened) -> None:
+    page = open_page("forward-t=5000&forward-size=64&forward-schedule=linear&tab=nowhere")
+    page.get_by_text("forward-t = '5000' must be a whole number, 0 … 999").wait_for()
+    page.get_by_text("tab = 'nowhere' must be one of forward").wait_for()
+    assert page.input_value("#forward-schedule input") == "linear"
+    assert page.input_value("#forward-t input[type=range]") == "300"
+
+
+@pytest.mark.parametrize(("system", "theme"), [("light", LIGHT), ("dark", DARK)])
+def test_light_and_dark_are_the_courses(open_page: Opened, system: str, theme: Any) -> None:
+    page = open_page(colours=system)
+    assert colour(page, "body", "backgroundColor") == levels(theme.background)
+    assert colour(page, "#header h1", "color") == levels(theme.text)
+    other = DARK if theme is LIGHT else LIGHT
+    page.click("#theme-switch")
+    assert colour(page, "body", "backgroundColor") == levels(other.background)
+    page.reload()
+    page.wait_for_function("() => window.explorer && window.explorer.ready")
+    assert colour(page, "body", "backgroundColor") == levels(other.background)
+
+
+def test_the_courses_font_is_used_and_comes_from_here(open_page: Opened) -> None:
+    page = open_page()
+    page.wait_for_function("() => document.fonts.check('16px Inter')")
+    loaded = page.evaluate(
+        "() => [...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+    )
+    assert any("Inter" in family for family in loaded)
+    assert "fonts.googleapis" not in page.content()
+
+
+def test_a_fifth_waits_is_told_so_and_a_closed_tab_makes_room(open_page: Opened) -> None:
+    query = "tab=reverse&reverse-steps=200&reverse-seed={}"
+    pages = [open_page(query.format(seed)) for seed in range(5)]
+    for page in pages[:4]:
+        page.click("#reverse-run")
+        page.get_by_text("It runs: step").wait_for()
+        page.click("#reverse-pause")
+        page.get_by_text("Held.").wait_for()
+    fifth = pages[4]
+    fifth.click("#reverse-run")
+    fifth.get_by_text("4 people are being served. You wait in line: 1 person is ahead").wait_for()
+    pages[1].close()
+    fifth.get_by_text("It runs: step").wait_for()
+
+
+def test_make_this_a_scene_gives_the_command_and_runs_it(open_page: Opened) -> None:
+    page = open_page("forward-size=64&forward-picture=temple&forward-seed=12")
+    page.wait_for_selector("#forward-x_t")
+    page.get_by_role("button", name="Make this a scene").click()
+    command = page.locator("#forward-command-text")
+    command.wait_for()
+    assert command.inner_text() == (
+        "python render.py scene forward_process --seed 12 --image temple"
+    )
+    page.click("#forward-render")
+    page.locator("#forward-video .status").filter(has_text=" s)").wait_for()
