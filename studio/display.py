@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from studio.progress import Stage
@@ -133,3 +137,35 @@ def counted(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], 
     with Progress(*columns, console=console, transient=True, disable=not live) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def fetched(what: str, *, quiet: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr for bytes that come, told as (come, of all); two lines off a terminal.
+
+    Nothing is shown where nothing comes.
+    """
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=36),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    live = console.is_terminal and not quiet
+    said: set[str] = set()
+    one_at_a_time = Lock()  # several files come at once
+    with Progress(*columns, console=console, transient=True, disable=not live) as bar:
+        task = bar.add_task(f"fetching {what}", total=None, visible=False)
+
+        def told(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=True)
+            word = "done" if done >= total else decimal(total)
+            with one_at_a_time:
+                new = word not in said and "done" not in said
+                said.add(word)
+            if new and not live and not quiet:
+                console.print(f"fetching {what}: {word}", highlight=False, soft_wrap=True)
+
+        yield told

@@ -69,6 +69,8 @@ def examine() -> list[Finding]:
         _cache(),
         _mnist(),
         _encoder(),
+        _pretrained(),
+        _hub_cache(),
         _accelerator(),
     ]
 
@@ -262,6 +264,46 @@ def _encoder() -> Finding:
     except LectureError as error:
         return Finding(title, False, str(error), source.remedy, False)
     return Finding(title, True, f"{_shown(source.folder)}, digests verified", required=False)
+
+
+def _pretrained() -> Finding:
+    """The libraries that pretrained pipelines are read with."""
+    title = "pretrained models"
+    versions = {name: _version(name) for name in ("diffusers", "transformers", "accelerate")}
+    lacking = [name for name in ("transformers", "accelerate") if versions[name] is None]
+    if lacking:
+        detail = f"{' and '.join(lacking)} not installed; only --model with a pipeline needs them"
+        remedy = f"{SETUP}, or pip install '{DISTRIBUTION}[pretrained]'"
+        return Finding(title, False, detail, remedy, required=False)
+    detail = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return Finding(title, True, detail, required=False)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _hub_cache() -> Finding:
+    """Where models of the hub are kept, and how much there is."""
+    title = "hub cache"
+    try:
+        from huggingface_hub import CacheNotFound, constants, scan_cache_dir
+    except ImportError as error:
+        detail = f"huggingface_hub does not load ({error})"
+        return Finding(title, False, detail, SETUP, required=False)
+    place = Path(constants.HF_HUB_CACHE)
+    try:
+        found = scan_cache_dir(place)
+    except (CacheNotFound, OSError, ValueError):
+        return Finding(title, True, f"{place}, nothing in it", required=False)
+    count = len(found.repos)
+    what = "repository" if count == 1 else "repositories"
+    kept = f"{count} {what}, {found.size_on_disk / 1e9:.1f} GB" if count else "nothing in it"
+    offline = "; HF_HUB_OFFLINE: nothing is fetched" if constants.HF_HUB_OFFLINE else ""
+    return Finding(title, True, f"{place}, {kept}{offline}", required=False)
 
 
 def _accelerator() -> Finding:

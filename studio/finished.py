@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from diffusion_core.files import canonical_json, digest_of, write_text
+from diffusion_core.models import model_inputs
 from diffusion_core.places import ROOT, cache_dir
+from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipe import Recipe
 
 PACKAGES = (
@@ -51,10 +53,12 @@ def file_digest(path: Path) -> str:
 
 
 def _named(recipes: Mapping[str, Recipe]) -> dict[str, str]:
-    """Digests of the files that the recipes name: pictures, weights."""
+    """Digests of what the recipes name: pictures, weights, pretrained models."""
     values = {v for recipe in recipes.values() for v in asdict(recipe).values()}
-    paths = [Path(value) for value in values if isinstance(value, str) and value]
-    return {str(path): file_digest(path) for path in paths if path.is_file()}
+    named = [value for value in values if isinstance(value, str) and value]
+    files = {str(Path(one)): file_digest(Path(one)) for one in named if Path(one).is_file()}
+    models = {recipe.model for recipe in recipes.values() if hasattr(recipe, "model")}
+    return files | {one: digest_of(model_inputs(one)) for one in models if is_pretrained(one)}
 
 
 def made_of(order: Mapping[str, Any], recipes: Mapping[str, Recipe]) -> str:

@@ -19,9 +19,12 @@ from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.errors import LectureError
 from diffusion_core.files import Facts, array_digest, write_text
 from diffusion_core.latent.models import shipped_latent_models
-from diffusion_core.models import shipped_models, weights_path
+from diffusion_core.models import model_digest, shipped_models, weights_path
 from diffusion_core.pictures import BUNDLED
 from diffusion_core.places import ROOT
+from diffusion_core.pretrained.names import is_pretrained
+from diffusion_core.pretrained.runtime import as_order
+from diffusion_core.pretrained.source import located
 from diffusion_core.recipe import Recipe
 from diffusion_core.store import Recording
 from studio.finished import CODE, file_digest
@@ -110,16 +113,20 @@ def provenance(
         When a file cannot be read.
     """
     folder = output if output.is_dir() else output.parent
+    models = pretrained_in((recipes or {}).values())
+    # It was wanted once: that it is long needs no second word.
+    computed = {**as_order(), "yes": True} if models else {}
     return {
         "format": FORMAT,
         "command": command,
-        "order": dict(order),
+        "order": {**order, **computed},
         "output": "" if output.is_dir() else output.name,
         "files": {path.relative_to(folder).as_posix(): digest_of_file(path) for path in files},
         "inputs": {
             **inputs_of((recipes or {}).values()),
             **{str(path): input_digest(str(path)) for path in also},
         },
+        **({"models": models} if models else {}),
         "recordings": {
             name: brief(
                 {
@@ -167,14 +174,36 @@ def inputs_of(recipes: Iterable[Recipe]) -> dict[str, str]:
     return {name: input_digest(name) for name in sorted(named) if name and Path(name).exists()}
 
 
+def pretrained_in(recipes: Iterable[Recipe]) -> dict[str, Facts]:
+    """The pretrained models that ``recipes`` name: what they are, down to the commit.
+
+    Raises
+    ------
+    LectureError
+        When one is not here any more.
+    """
+    named = {str(getattr(recipe, field, "")) for recipe in recipes for field in NAMING}
+    found = {name: located(name) for name in sorted(named) if is_pretrained(name)}
+    return {
+        name: {
+            "pipeline": source.pipeline,
+            "revision": source.revision or None,
+            "digest": source.digest,
+        }
+        for name, source in found.items()
+    }
+
+
 def input_digest(name: str) -> str:
-    """SHA-256 of a picture, of weights, or of those in the folder of a training run.
+    """SHA-256 of a picture, of weights, or of those in the folder of a run or a pipeline.
 
     Raises
     ------
     LectureError
         When it cannot be read.
     """
+    if is_pretrained(name):
+        return model_digest(name)
     return digest_of_file(weights_path(name) if Path(name).is_dir() else Path(name))
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from diffusion_core.files import digest_of
+from diffusion_core.pretrained.names import hub_name
 from scenes.options import SceneOptions
 
 
@@ -22,7 +23,8 @@ def stem_of(name: str, options: SceneOptions, quality: str, voice: str, language
             # cat.png, cat.jpg and pets/cat.png must not share a video's name.
             path = Path(value)
             known = value == path.stem
-            value = path.stem if known else f"{path.stem}-{digest_of(str(path.resolve()))[:6]}"
+            meant = value if hub_name(value) else str(path.resolve())
+            value = path.stem if known else f"{path.stem}-{digest_of(meant)[:6]}"
         elif field.name == "prompt":
             slug = "-".join(re.findall(r"[a-z0-9]+", value.lower()))[:40]
             known = value == slug.replace("-", " ")

@@ -94,7 +94,7 @@ class Order:
     @property
     def accepts(self) -> frozenset[str]:
         """Options that change what is made."""
-        return self.entry.accepts
+        return self.entry.accepted(self.options)
 
     @property
     def video(self) -> Path:

@@ -78,7 +78,7 @@ def plan_job(
 ) -> Job:
     """The job of one scene, its target named for everything that decides the frames."""
     entry = scene_entry(scene)
-    chosen = {name: getattr(options, name) for name in sorted(entry.accepts)}
+    chosen = {name: getattr(options, name) for name in sorted(entry.accepted(options))}
     identity = digest_of(
         {
             "scene": scene,

@@ -16,6 +16,8 @@ from typing import Any
 
 from diffusion_core.errors import LectureError, UsageError
 from diffusion_core.files import Facts
+from diffusion_core.pretrained.runtime import Runtime, as_order, set_runtime
+from diffusion_core.pretrained.source import located, pin
 from studio.manifest import FORMAT, digest_of_file, input_digest
 from studio.production import check_writable
 from studio.video import stream_digest
@@ -102,11 +104,17 @@ def read_past(path: Path) -> Past:
 def check_inputs(past: Past) -> None:
     """Find out before any work whether the user's pictures and weights are as they were.
 
+    A pretrained model of the hub is taken at the commit that it was, from now on.
+
     Raises
     ------
     LectureError
         When one is absent or has changed.
     """
+    models = _models(past)
+    if models:
+        # Which files of a model are taken depends on how it computes.
+        set_runtime(Runtime(**{key: past.order[key] for key in as_order() if key in past.order}))
     for name, wanted in past.facts["inputs"].items():
         if not Path(name).exists():
             raise LectureError(
@@ -119,6 +127,24 @@ def check_inputs(past: Past) -> None:
                 f"{name} is not what {past.path} was made of: its SHA-256 is {found}, and it was "
                 f"{wanted}; put back the one that it was"
             )
+    for name, told in models.items():
+        if not told.get("revision"):
+            continue  # a folder, which is among the inputs
+        pin(name, str(told["revision"]))
+        digest = located(name).digest
+        if digest != told.get("digest"):
+            raise LectureError(
+                f"model {name!r} at {told['revision']} is not what {past.path} was made of: its "
+                f"digest is {digest}, and it was {told.get('digest')}; remove it from the hub's "
+                "cache, and it is fetched again"
+            )
+
+
+def _models(past: Past) -> dict[str, Facts]:
+    """The pretrained models that it was made of."""
+    models = past.facts.get("models")
+    told = models.items() if isinstance(models, dict) else ()
+    return {name: facts for name, facts in told if isinstance(facts, dict)}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ import glob
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ Report = Callable[[int, int], None]
 MAIN = "main"
 ANSWER = 10.0
 """Seconds that the hub has to answer."""
+ABANDONED = 3600.0
+"""Seconds after which a file that is half-way belongs to nobody."""
 MARGIN = 200_000_000
 """Bytes that must be left on a disk."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -145,7 +149,7 @@ def _complete(hub: HubName, folder: Path, commit: str, half: bool) -> bool:
 
 def _fetch(hub: HubName, commit: str, half: bool, report: Report) -> None:
     """Fetch what is wanted of ``commit``, first what says what that is."""
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.hf_api import RepoFile
 
     with told_plainly(hub), tempfile.TemporaryDirectory() as trial:
@@ -168,28 +172,56 @@ def _fetch(hub: HubName, commit: str, half: bool, report: Report) -> None:
             )
             return Path(trial)
 
-        _, components = check_index(hub.repository, read_object(tried([INDEX]) / INDEX))
+        index = read_object(tried([INDEX]) / INDEX, _of(hub, INDEX))
+        _, components = check_index(hub.repository, index)
         parts = choose(hub.repository, components, sizes, half=half)
         settings = [
             path for part in parts.values() for path in part.files if path.endswith(".json")
         ]
         place = tried(settings)
         for path in settings:
-            read_object(place / path)
+            read_object(place / path, _of(hub, path))
     wanted = {INDEX, *(path for part in parts.values() for path in part.files)}
     folder = _snapshot(hub, commit)
+    sizes[INDEX] = 0  # it comes before the counting
     missing = sum(sizes[path] for path in wanted if not (folder / path).is_file())
     check_room(hub, missing)
     with _nothing_half_done(hub, commit), told_plainly(hub):
+        _remove_stale(hub)
+        # This also notes what else there is, by which it is known offline what is missing.
         snapshot_download(
             hub.repository,
             revision=commit,
             cache_dir=hub_cache(),
-            allow_patterns=_exactly(wanted),
-            tqdm_class=_bar(lambda done: report(min(done, missing), missing)),
+            allow_patterns=_exactly([INDEX]),
+            tqdm_class=_bar(silent),
         )
+        for path in sorted(wanted):
+            # One after the other in this thread, so that Ctrl-C ends it at once.
+            left = sum(sizes[other] for other in wanted if not (folder / other).is_file())
+            hf_hub_download(
+                hub.repository,
+                path,
+                revision=commit,
+                cache_dir=hub_cache(),
+                tqdm_class=_bar(partial(_told, report, missing - left, missing)),
+            )
+        report(missing, missing)
         check_fetched(hub.repository, folder, parts.values())
         _note_revision(hub, commit)
+
+
+def _of(hub: HubName, path: str) -> str:
+    """What a file of the hub is called."""
+    return f"{path} of model {hub.repository!r}"
+
+
+def _remove_stale(hub: HubName) -> None:
+    """Remove what killed processes left of files half-way: nobody has written it for an hour."""
+    for partial_file in (_repository_folder(hub) / "blobs").glob("*.incomplete"):
+        with suppress(OSError):
+            if time.time() - partial_file.stat().st_mtime > ABANDONED:
+                partial_file.unlink()
 
 
 def check_room(hub: HubName, needed: int) -> None:
@@ -211,8 +243,8 @@ def _note_revision(hub: HubName, commit: str) -> None:
         return
     from diffusion_core.files import written_whole
 
-    with written_whole(_repository_folder(hub) / "refs" / (hub.revision or MAIN)) as partial:
-        partial.write_text(commit, encoding="ascii")
+    with written_whole(_repository_folder(hub) / "refs" / (hub.revision or MAIN)) as place:
+        place.write_text(commit, encoding="ascii")
 
 
 @contextmanager
@@ -239,6 +271,11 @@ def _exactly(files: Collection[str]) -> list[str]:
     return [glob.escape(path) for path in sorted(files)]
 
 
+def _told(report: Report, before: int, total: int, done: int) -> None:
+    """Tell how far all files are, of which one has come so far."""
+    report(before + done, total)
+
+
 def silent(done: int) -> None:
     """Say nothing."""
 
@@ -248,11 +285,12 @@ def _bar(report: Callable[[int], None]) -> Any:
     from huggingface_hub.utils.tqdm import tqdm
 
     class Told(tqdm):
-        """Counts the bytes that were written, of all files together."""
+        """Counts the bytes of a file that were written."""
 
         def __init__(self, *args: Any, **settings: Any) -> None:
             self.written = 0
-            self.counts = settings.get("name") == "huggingface_hub.snapshot_download"
+            # Xet has two bars of a file: what came over the network, and what was written.
+            self.counts = not str(settings.get("name")).endswith(".transfer")
             super().__init__(*args, **{**settings, "disable": True})
 
         def update(self, n: float | None = 1) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 INDEX = "model_index.json"
 """The file in a pipeline's folder that says what it is made of."""
+WEIGHTS = (".safetensors", ".ckpt", ".bin", ".pt", ".pth")
+"""What names end in that mean a file on this disk."""
 FORM = "owner/name or owner/name@revision"
 """How a model of the hub is called."""
 
@@ -39,7 +41,7 @@ def hub_name(name: str) -> HubName | None:
     What lies on this disk under that name goes first.
     """
     found = _HUB.fullmatch(name)
-    if found is None or name.endswith(".safetensors") or Path(name).exists():
+    if found is None or name.endswith(WEIGHTS) or Path(name).exists():
         return None
     return HubName(found["repository"], found["revision"] or "")
 

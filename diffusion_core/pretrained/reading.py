@@ -9,20 +9,21 @@ from diffusion_core.errors import DamagedFile, LectureError
 from diffusion_core.files import Facts
 
 
-def read_object(path: Path) -> Facts:
-    """The settings in a JSON file.
+def read_object(path: Path, called: str = "") -> Facts:
+    """The settings in a JSON file, which is ``called`` as its path where nothing else is said.
 
     Raises
     ------
     LectureError
         When it cannot be read, or is no JSON object.
     """
+    called = called or str(path)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise LectureError(f"{path} cannot be read ({error.strerror or error})") from error
+        raise LectureError(f"{called} cannot be read ({error.strerror or error})") from error
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path} is no JSON ({error}); put a whole one there") from error
+        raise DamagedFile(f"{called} is no JSON ({error}); put a whole one there") from error
     if not isinstance(found, dict):
-        raise DamagedFile(f"{path} must hold a JSON object; put the right file there")
+        raise DamagedFile(f"{called} must hold a JSON object; put the right file there")
     return found

@@ -10,10 +10,14 @@ import click
 import cloup
 
 from diffusion_core.errors import UsageError
+from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, SPACINGS, check_seed
+from scenes.asking import SCALES
 from scenes.options import USUAL_GUIDANCE
+from studio.commands.computing import ask_first, compute_as
 from studio.commands.options import (
     CHECKPOINT,
+    COMPUTING,
     DATA_DIR,
     GUIDANCE,
     JSON,
@@ -44,6 +48,17 @@ def sample_name(recipe: ReverseRecipe) -> str:
     return "-".join(part for part in parts if part)
 
 
+def usual_guidance(model: str, prompt: str) -> float:
+    """The guidance scale where none was chosen: that of the scenes."""
+    if not prompt:
+        return 1.0
+    if not is_pretrained(model):
+        return USUAL_GUIDANCE
+    from diffusion_core.pretrained.source import located
+
+    return SCALES.get(located(model).reads, USUAL_GUIDANCE)
+
+
 @cloup.command("sample")
 @cloup.option("--n", "count", type=click.IntRange(1, 4096), default=64, show_default=True)
 @PROMPT
@@ -54,6 +69,7 @@ def sample_name(recipe: ReverseRecipe) -> str:
 @SCHEDULE
 @MODEL
 @CHECKPOINT
+@COMPUTING
 @cloup.option(
     "--intermediate",
     type=click.Choice(["strip", "pictures"]),
@@ -82,18 +98,20 @@ def sample_command(
     states: int,
     output: Path | None,
     as_json: bool,
+    **computing: Any,
 ) -> None:
     """Draw samples from a model and write them as one PNG; the first has the asked seed."""
     from diffusion_core.recipe import ReverseRecipe
     from studio.production import MEDIA, check_writable
 
     name = str(checkpoint) if checkpoint else model
+    compute_as([name], computing)
     seeds = tuple((check_seed(seed) + i) % SEED_LIMIT for i in range(count))
     recipe = ReverseRecipe(
         model=name,
         seeds=seeds,
         prompt=prompt,
-        guidance=guidance if guidance is not None else (USUAL_GUIDANCE if prompt else 1.0),
+        guidance=guidance if guidance is not None else usual_guidance(name, prompt),
         sampler=sampler,
         steps=steps,
         schedule=schedule,
@@ -103,6 +121,9 @@ def sample_command(
     if path.suffix.lower() != ".png":
         raise UsageError(f"--output {path} must end in .png")
     check_writable(path)
+    # Nothing of it is in the store: samples are drawn anew each time.
+    asked = [recipe] if is_pretrained(name) else []
+    ask_first(asked, yes=computing["yes"], recorded=intermediate is not None)
     from diffusion_core.sheets import write_samples
 
     written = write_samples(recipe, path, intermediate)
@@ -183,11 +204,14 @@ def evaluate_command(
     """
     from diffusion_core.drawing import Way
     from diffusion_core.evaluation import evaluate
+    from diffusion_core.recipes.own import check_ours
     from studio.display import counted
 
+    name = str(checkpoint) if checkpoint else model
+    check_ours("what is measured here is", name)
     with counted("evaluating", quiet=quiet) as told:
         found = evaluate(
-            str(checkpoint) if checkpoint else model,
+            name,
             ways=[Way(*way) for way in samplers],
             guidance=guidance,
             n=count,

@@ -13,7 +13,9 @@ import cloup
 from diffusion_core.errors import UsageError
 from diffusion_core.recipes.sampling import PUBLISHED
 from scenes.options import OPTION_NAMES, SceneOptions
+from studio.commands.computing import CHOICES, ask_first, compute_as, left_to_run
 from studio.commands.options import (
+    COMPUTING,
     DATA_DIR,
     GUIDANCE,
     JSON,
@@ -84,6 +86,7 @@ LIST: dict[str, Any] = {"callback": whole_numbers, "metavar": "N,N,…"}
     DATA_DIR,
 )
 @cloup.option_group("What is run", SEED, SCHEDULE, MODEL, SAMPLER, STEPS, PROMPT, GUIDANCE)
+@COMPUTING
 @cloup.option_group(
     "How it looks",
     cloup.option(
@@ -119,7 +122,9 @@ def figure_command(
     from studio.figures.making import FigureOrder, make_figure
 
     entry = figure_entry(name)
+    computing = {key: chosen.pop(key) for key in (*CHOICES, "yes")}
     unused = settle(name, chosen, entry.accepts)
+    compute_as([chosen["model"]], computing)
     if data_dir is not None:
         os.environ["DIFFUSION_LECTURES_DATA"] = str(data_dir)  # where datasets are looked for
     asked = {
@@ -150,6 +155,7 @@ def figure_command(
         output=output,
         asked=asked,
     )
+    ask_first(left_to_run(order.recipes().values()), yes=computing["yes"])
     with display({"recording": list(order.recipes())}, quiet=quiet) as progress:
         made = make_figure(order, progress)
     report(made.as_facts(), as_json, *(str(path) for path in made.files.values()))

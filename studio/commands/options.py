@@ -9,6 +9,7 @@ from typing import Any
 import click
 import cloup
 
+from diffusion_core.pretrained.runtime import DEVICES, DTYPES
 from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
 from scenes.options import CUTS, USUAL_GUIDANCE, SceneOptions
 
@@ -43,7 +44,12 @@ def option(flag: str, **settings: Any) -> Any:
 SEED = option(
     "--seed", type=int, default=USUAL.seed, help=f"Seed of the noise, 0 to {SEED_LIMIT - 1}."
 )
-MODEL = option("--model", default=USUAL.model, help="A model that ships, or weights (a path).")
+MODEL = option(
+    "--model",
+    default=USUAL.model,
+    help="A model that ships, weights (a path), or a pretrained diffusers pipeline: its folder, "
+    "or owner/name[@revision] on the hub.",
+)
 SAMPLER = option("--sampler", type=click.Choice(SAMPLERS), default=USUAL.sampler)
 STEPS = option("--steps", type=int, default=USUAL.steps, help="Steps of the sampler.")
 SCHEDULE = option("--schedule", type=click.Choice(VP_SCHEDULES), default=USUAL.schedule)
@@ -59,7 +65,27 @@ CHECKPOINT = cloup.option(
 DATA_DIR = option("--data-dir", type=click.Path(path_type=Path), help="Where datasets are kept.")
 JSON = cloup.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 QUIET = cloup.option("--quiet", is_flag=True, help="Show no progress.")
-RUN = cloup.option_group(
+AUTO = "auto"
+COMPUTING = cloup.option_group(
+    "How a pretrained model computes",
+    option(
+        "--device",
+        type=click.Choice([AUTO, *DEVICES]),
+        default=AUTO,
+        help="auto: a GPU where there is one.",
+    ),
+    option(
+        "--dtype",
+        type=click.Choice([AUTO, *DTYPES]),
+        default=AUTO,
+        help="auto: float16 on CUDA, float32 elsewhere.",
+    ),
+    option("--attention-slicing", is_flag=True, help="Slower, in less memory."),
+    option("--cpu-offload", is_flag=True, help="Keep on the GPU only the network that computes."),
+    cloup.option("--yes", is_flag=True, help="Begin a long run without asking."),
+)
+"""Of every command that runs recipes."""
+_RUN = cloup.option_group(
     "What is run",
     SEED,
     option("--image", default=USUAL.image, help="flower, temple, or the path of a picture."),
@@ -100,6 +126,12 @@ STRICT = cloup.option(
     "--strict", is_flag=True, help="Fail where something overlaps, cannot be read or drags on."
 )
 OUTPUT = option("--output", type=click.Path(path_type=Path), help="The MP4, or a folder for it.")
+
+
+def RUN(command: Command) -> Command:  # noqa: N802
+    """The options of what is run, and of how a pretrained model computes it."""
+    decorated: Command = _RUN(COMPUTING(command))
+    return decorated
 
 
 def shared(command: Command) -> Command:

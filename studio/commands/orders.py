@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from diffusion_core.errors import UsageError
+from diffusion_core.pretrained.names import is_pretrained
 from scenes.options import OPTION_NAMES, SceneOptions
+from studio.commands.computing import ask_first, compute_as, left_to_run
 
 if TYPE_CHECKING:
     from studio.production import Order
 
 
-def place_order(name: str, chosen: dict[str, Any]) -> Order:
+def place_order(name: str, chosen: dict[str, Any], *, ask: bool = True) -> Order:
     """An order from what the command line was given.
+
+    A pretrained model that is not here is fetched, and a long run with it is asked
+    about unless ``ask`` says not to, or nothing will be run.
 
     Raises a UsageError for an option that was given on the command line
     though ``name`` has no use for it.
@@ -42,4 +47,8 @@ def place_order(name: str, chosen: dict[str, Any]) -> Order:
             accepted = ", ".join(f"--{accepted}" for accepted in sorted(order.accepts))
             raise UsageError(f"{name!r} has no use for --{key}; it takes {accepted}")
         options[key] = getattr(usual, key)
-    return replace(order, options=SceneOptions(**options))
+    order = replace(order, options=SceneOptions(**options))
+    compute_as([order.options.model], chosen)
+    if ask and is_pretrained(order.options.model) and not context.params.get("dry_run"):
+        ask_first(left_to_run(order.recipes().values()), yes=bool(chosen.get("yes")))
+    return order

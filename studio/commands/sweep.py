@@ -12,10 +12,13 @@ import click
 import cloup
 
 from diffusion_core.errors import PartFailed, UsageError
+from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipe import SEED_LIMIT
 from scenes.catalog import LECTURES, scene_entry
 from scenes.options import OPTION_NAMES
+from studio.commands.computing import ask_first, compute_as, left_to_run
 from studio.commands.options import (
+    COMPUTING,
     DRY_RUN,
     GUIDANCE,
     JSON,
@@ -97,7 +100,10 @@ def plan(name: str, seeds: tuple[int, ...], swept: dict[str, Any], chosen: dict[
     if output is not None and (output.is_file() or output.suffix.lower() == ".mp4"):
         raise UsageError(f"--output {output} must be a folder: a sweep makes many files")
     first = {key: values[0] for key, values in swept.items()}
-    base = place_order(name, {**chosen, **first, "seed": seeds[0]})
+    models = [str(model) for model in swept.get("model", ())]
+    if models:
+        compute_as(models, chosen)
+    base = place_order(name, {**chosen, **first, "seed": seeds[0]}, ask=False)
     return Sweep(base, seeds, swept)
 
 
@@ -148,6 +154,7 @@ def hands_for(cluster: str | None, workers: int | None) -> Callable[[int], Any]:
     PROMPT,
     GUIDANCE,
 )
+@COMPUTING
 @LOOK
 @cloup.option_group(
     "How it is done",
@@ -197,6 +204,7 @@ def sweep_command(
         from studio.sweep.cluster import check_cluster
 
         check_cluster(cluster, workers)
+    from studio.sweep.plan import recipes_of
     from studio.sweep.sweeping import plan_sweep, run_sweep
     from studio.sweep.watching import Watcher
 
@@ -208,6 +216,9 @@ def sweep_command(
         )
         report(facts, as_json, words, *(f"  {job['video']}" for job in facts["jobs"]))
         return
+    if any(is_pretrained(job.order.options.model) for job in asked.jobs):
+        asked.check()
+        ask_first(left_to_run(recipes_of(asked.jobs)), yes=bool(chosen["yes"]))
     with Watcher(quiet=quiet) as watcher:
         done = run_sweep(asked, hands_for(cluster, workers), mosaic, watcher)
     made = sum(outcome.status == "made" for outcome in done.outcomes)

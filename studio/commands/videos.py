@@ -7,6 +7,7 @@ from typing import Any
 import cloup
 
 from scenes.catalog import LECTURES, lecture_entry, scene_entry
+from studio.commands.computing import estimates, left_to_run
 from studio.commands.options import JSON, QUIET, RUN, USUAL, shared
 from studio.commands.orders import place_order
 from studio.commands.reporting import display, report
@@ -24,7 +25,10 @@ def make(name: str, as_json: bool, dry_run: bool, quiet: bool, **chosen: Any) ->
             f"({recipe['fingerprint'][:12]})"
             for key, recipe in facts["recipes"].items()
         ]
-        report(facts, as_json, f"would make {order.video}", "recordings:", *recipes)
+        costs = estimates(left_to_run(order.recipes().values()))
+        facts |= {"estimates": [cost.as_facts() for cost in costs]} if costs else {}
+        told = [f"{cost.model}: {cost.words}" for cost in costs]
+        report(facts, as_json, f"would make {order.video}", "recordings:", *recipes, *told)
         return
     recipes = list(order.recipes())
     scenes = list(order.scenes)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from diffusion_core.errors import LectureError
 from diffusion_core.places import cache_dir
+from diffusion_core.pretrained.runtime import as_environment
 from studio.production import Order, Product, produce
 from studio.progress import Progress, Stage
 
@@ -49,7 +50,7 @@ class Surroundings:
         found = {name: os.environ[name] for name in VARIABLES if os.environ.get(name)}
         absolute = {name: str(Path(value).absolute()) for name, value in found.items()}
         cache = {"DIFFUSION_LECTURES_CACHE": str(cache_dir().absolute())}
-        return cls(Path.cwd(), absolute | cache)
+        return cls(Path.cwd(), absolute | cache | as_environment())
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:

@@ -247,3 +247,33 @@ class TestSentenceEncoder:
         assert (finding.ok, finding.required) == (False, False)
         assert "not on this machine" in finding.detail
         assert "diffusion-lectures[text]" in finding.remedy
+
+
+def test_what_pretrained_models_need_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found("pretrained models").ok
+    version = metadata.version
+
+    def without(name: str) -> str:
+        if name == "transformers":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without)
+    finding = found("pretrained models")
+    assert not finding.ok
+    assert not finding.required
+    assert finding.detail.startswith("transformers not installed")
+    assert "diffusion-lectures[pretrained]" in finding.remedy
+
+
+def test_the_hubs_cache_is_where_it_is_and_as_large_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert found("hub cache").detail == f"{tmp_path / 'hub'}, nothing in it"
+    snapshot = tmp_path / "hub" / "models--somebody--a-model" / "snapshots" / ("c0ffee" + 34 * "0")
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").write_bytes(bytes(200_000_000))
+    assert found("hub cache").detail == f"{tmp_path / 'hub'}, 1 repository, 0.2 GB"

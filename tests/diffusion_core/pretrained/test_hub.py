@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +69,8 @@ def test_a_model_is_fetched_once_and_pinned(
     assert (found.revision, found.pipeline) == (COMMIT, "DDPMPipeline")
     assert found.folder.name == COMMIT
     assert found.digest == model_digest(str(tiny_pipelines["ddpm"]))
-    size = sum(p.stat().st_size for p in tiny_pipelines["ddpm"].rglob("*") if p.is_file())
+    files = [p for p in tiny_pipelines["ddpm"].rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in files if p.name != "model_index.json")
     done, totals = zip(*told, strict=True)
     assert set(totals) == {size}
     assert done[-1] == size
@@ -160,6 +162,32 @@ def test_what_breaks_off_leaves_nothing_half_done(
     assert located(NAME).revision == COMMIT  # the same again goes on, and is whole
 
 
+def test_who_stops_it_leaves_nothing_half_done(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        located(NAME, report=stop)
+    assert not [path for path in cached() if not path.startswith("models--somebody--a-model/blobs")]
+    assert not [path for path in cached() if path.endswith(".incomplete")]
+    afresh(monkeypatch)
+    assert located(NAME).revision == COMMIT
+
+
+def test_what_a_killed_process_left_is_removed_once_it_is_old(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs = Path(constants.HF_HUB_CACHE) / "models--somebody--a-model" / "blobs"
+    blobs.mkdir(parents=True)
+    old, new = (blobs / f"{name}.incomplete" for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"a half")
+    os.utime(old, (0, 0))
+    located(NAME)
+    assert not old.exists()
+    assert new.exists()  # another process may be at it
+
+
 def test_what_is_damaged_on_the_way_is_found_and_removed(
     hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +226,10 @@ def copied(folder: Path, place: Path) -> Path:
         (lambda f: (f / UNET).rename(f / "unet" / "diffusion_pytorch_model.bin"), "pickled only"),
         (lambda f: (f / "model_index.json").unlink(), "has no model_index.json, so it is no diff"),
         (lambda f: (f / "model_index.json").write_text("{"), "is no JSON"),
-        (lambda f: (f / "unet" / "config.json").write_text("no"), "config.json is no JSON"),
+        (
+            lambda f: (f / "unet" / "config.json").write_text("no"),
+            f"unet/config.json of model '{NAME}' is no JSON",
+        ),
         (
             lambda f: (f / "model_index.json").write_text('{"_class_name": ["pipeline", "Mine"]}'),
             "code of the model's own is never run",

@@ -36,6 +36,7 @@ def test_names_of_the_hub(name: str, repository: str | None, revision: str | Non
         "",
         "/",
         "runs/mine.safetensors",
+        "runs/mine.ckpt",
         "a/b/c",
         "/owner/name",
         "./name",

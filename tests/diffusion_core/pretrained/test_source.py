@@ -162,6 +162,20 @@ def test_weights_in_parts_are_taken_all(sd: Path) -> None:
     assert len(located(str(sd)).weights("unet")) == 2
 
 
+def test_what_was_made_of_another_model_is_not_taken_for_made(sd: Path) -> None:
+    from studio.finished import made_of
+
+    recipes = {"reverse": ReverseRecipe(model=str(sd), steps=2)}
+    key = made_of({}, recipes)
+    assert made_of({}, recipes) == key
+    set_runtime(Runtime("cpu", "bfloat16"))
+    assert made_of({}, recipes) != key
+    set_runtime(None)
+    scheduler = sd / "scheduler" / "scheduler_config.json"
+    scheduler.write_text(scheduler.read_text().replace("0.012", "0.013"))
+    assert made_of({}, recipes) != key
+
+
 def test_a_part_may_be_a_link_to_another_place(sd: Path, tmp_path: Path) -> None:
     digest = model_digest(str(sd))
     shutil.move(sd / "vae", tmp_path / "somewhere")
