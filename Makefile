@@ -24,6 +24,7 @@ lecture: setup ## render the introduction, narrated and with chapters
 	$(BIN)/python render.py lecture introduction
 
 test: lint ## lint, then run the tests, on all cores
+	@bash tools/test-setup.sh
 	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 lint: setup ## ruff, mypy and the import contracts
@@ -47,4 +48,4 @@ bench: setup ## print the figures that the README quotes
 clean: ## remove what was rendered and the tools' caches; keep .venv, runs and media/gallery
 	@[ ! -d media ] || find media -mindepth 1 -maxdepth 1 ! -name gallery -exec rm -rf {} +
 	@rm -rf __pycache__ build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	@find $(wildcard diffusion_core scenes studio tests tools benchmarks) -name __pycache__ -prune -exec rm -rf {} +
+	@find $(wildcard diffusion_core explorer scenes studio tests tools benchmarks) -name __pycache__ -prune -exec rm -rf {} +

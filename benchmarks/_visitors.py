@@ -96,7 +96,7 @@ FORWARD = ("flower", "", "cosine", 64, 0)
 
 def move(visitor: Visitor, t: Any, settings: tuple[Any, ...] = FORWARD) -> httpx.Response:
     """Move the slider of the first tab."""
-    return visitor.ask("forward-t", "input", t, *settings)
+    return visitor.ask("forward-t", "change", t, *settings)
 
 
 def requests(visitor: Visitor) -> Iterator[Callable[[], tuple[httpx.Response, bool]]]:
@@ -119,7 +119,7 @@ def requests(visitor: Visitor) -> Iterator[Callable[[], tuple[httpx.Response, bo
         taken_back,
     ]
     run, join = "/gradio_api/run/predict", "/gradio_api/queue/join"
-    body = visitor.body("forward-t", "input", 10, *FORWARD)
+    body = visitor.body("forward-t", "change", 10, *FORWARD)
     bad: list[Callable[[], httpx.Response]] = [
         lambda: move(visitor, 5000),
         lambda: move(visitor, "far"),
@@ -129,7 +129,7 @@ def requests(visitor: Visitor) -> Iterator[Callable[[], tuple[httpx.Response, bo
         lambda: move(visitor, 10, ("flower", "", "cosine", 10**9, 0)),
         lambda: move(visitor, 10, ("flower", "", "cosine", 64, -1)),
         lambda: move(visitor, 10, ("flower", "", "no schedule", 64, 0)),
-        lambda: visitor.ask("forward-t", "input", 10),
+        lambda: visitor.ask("forward-t", "change", 10),
         lambda: sent(run, content=b"{"),
         lambda: sent(run, content=b"\xff\xfe\x00"),
         lambda: sent(run, json={**body, "fn_index": 10**6}),

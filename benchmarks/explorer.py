@@ -74,7 +74,9 @@ WATCH = """() => {
         const last = window.shownAt.at(-1)?.[0] ?? before;
         if (step && step !== last) window.shownAt.push([step, performance.now()]);
     };
-    new MutationObserver(note).observe(document.body, EVERYTHING);
+    window.watching?.disconnect();
+    window.watching = new MutationObserver(note);
+    window.watching.observe(document.body, EVERYTHING);
 }""".replace("EVERYTHING", EVERYTHING)
 
 

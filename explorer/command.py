@@ -106,11 +106,17 @@ def serve(
     from explorer.serving import working
 
     class Server(uvicorn.Server):
+        """Says when it is ready, and lets go of its work before it waits for what is open."""
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             report({}, False, address)
             if browser:
                 threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            work.end()
+            await super().shutdown(sockets)
 
     with (
         tempfile.TemporaryDirectory(prefix="explorer-") as folder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from PIL import Image
@@ -16,7 +16,18 @@ from explorer.curves import Curve, curves
 from explorer.page import Page
 from explorer.people import Person
 from explorer.serving import Finished, Tell, Waiting
-from explorer.showing import Pixels, facts, figure, pixels_of, row, status, taken, whole_number
+from explorer.showing import (
+    Pixels,
+    address_of,
+    facts,
+    figure,
+    pixels_of,
+    row,
+    seed_of,
+    status,
+    taken,
+    whole_number,
+)
 from explorer.uploads import LARGEST_SIDE, chosen, picker
 from scenes.options import SceneOptions
 
@@ -32,10 +43,12 @@ GIF_SECONDS = 0.12
 GIF_FRAMES = 51
 
 
-def moment(recipe: ForwardRecipe, t: int, *, passing: bool = False) -> tuple[str, str]:
+def moment(
+    recipe: ForwardRecipe, t: int, carry: Callable[[bytes], str] = address_of
+) -> tuple[str, str]:
     """What is shown of t, as HTML: the pictures, then the numbers and the curves.
 
-    While t moves the pictures may be ``passing``; those at which it rests are exact.
+    ``carry`` gives a picture's file an address.
     """
     from diffusion_core.dissolving import dissolved, weights
 
@@ -48,7 +61,7 @@ def moment(recipe: ForwardRecipe, t: int, *, passing: bool = False) -> tuple[str
             pixels_of(at.x_t),
             "x<sub>t</sub>, what is left of the picture",
             name="forward-x_t",
-            passing=passing,
+            carry=carry,
             says=f"The picture at t = {t}, under noise",
             cell=cell,
         ),
@@ -56,7 +69,7 @@ def moment(recipe: ForwardRecipe, t: int, *, passing: bool = False) -> tuple[str
             pixels_of(at.noise),
             "√(1 − ᾱ<sub>t</sub>) ε, the noise in it",
             name="forward-noise",
-            passing=passing,
+            carry=carry,
             says=f"The noise in it at t = {t}",
             colour="noise",
             cell=cell,
@@ -133,6 +146,11 @@ def build(page: Page) -> None:
     """Lay the tab out and tie its controls."""
     import gradio as gr
 
+    gr.HTML(
+        '<p class="explain">Move t: a <b class="picture">picture</b> becomes '
+        "<b>noise</b>. The picture fades by √ᾱ<sub>t</sub> while one and the same noise grows "
+        "by σ<sub>t</sub>; which weighs more, and when, is up to the schedule.</p>"
+    )
     with gr.Row(elem_classes="bench"):
         with gr.Column(elem_classes="controls", min_width=240, scale=0):
             picture = picker(page, "forward")
@@ -155,7 +173,6 @@ def build(page: Page) -> None:
                 label="t, how far into the noise",
                 elem_id="forward-t",
             )
-            rests = gr.Textbox("", label="t rests", elem_id="forward-rests", elem_classes="unseen")
             pictures = gr.HTML(elem_id="forward-pictures")
             numbers = gr.HTML(elem_id="forward-numbers")
     page.remember(schedule, one_of(VP_SCHEDULES))
@@ -167,17 +184,12 @@ def build(page: Page) -> None:
     def recipe_of(person: Person, choice: str, own: str, *rest: Any) -> ForwardRecipe:
         name, side, number = rest
         image = chosen(page.work, person, choice, own)
-        return ForwardRecipe(image=image, size=side, seed=number, schedule=name, T=T)
+        return ForwardRecipe(image=image, size=side, seed=seed_of(number), schedule=name, T=T)
 
     def shown(person: Person, at: int, *values: Any) -> tuple[str, str]:
-        return moment(recipe_of(person, *values), at)
+        return moment(recipe_of(person, *values), at, page.work.room(person).show)
 
-    def passed(person: Person, at: int, *values: Any) -> tuple[str, str]:
-        return moment(recipe_of(person, *values), at, passing=True)
-
-    page.quick([t.input], passed, [t, *settings], [pictures, numbers])
-    t.change(None, None, None, js="() => window.explorer.rest('forward-rests')")
-    changes = [*picture.events, schedule.change, size.change, seed.change, rests.change]
+    changes = [*picture.events, schedule.change, size.change, seed.change, t.change]
     page.quick(changes, shown, [t, *settings], [pictures, numbers])
     page.at_start(shown, [t, *settings], [pictures, numbers])
     build_sequence(page, settings, recipe_of)

@@ -160,10 +160,13 @@ class Page:
         import gradio as gr
 
         def shown(person: Person, *values: Any) -> str:
-            arguments = scene_arguments(name, options(person, *values))
+            try:
+                arguments = scene_arguments(name, options(person, *values))
+            except LectureError as error:
+                return status(str(error))
             line = command_line([self._plain(person, word) for word in arguments])
             return (
-                f'<div class="command"><code id="{tab}-command-text">{escape(line)}</code>'
+                f'<div class="command"><code id="{tab}-command-text">{unbroken(line)}</code>'
                 f'<button type="button" data-copy="{tab}-command-text">Copy</button></div>'
             )
 
@@ -260,6 +263,11 @@ def plainly() -> Iterator[None]:
         raise gr.Error(
             "something went wrong here; the server's terminal says what", print_exception=False
         ) from error
+
+
+def unbroken(line: str) -> str:
+    """A command as HTML, whose lines end between its words only."""
+    return " ".join(f"<span>{escape(word)}</span>" for word in line.split(" "))
 
 
 def build_page(work: Work) -> Any:

@@ -23,6 +23,8 @@ IDLE = 1800.0
 """Seconds after which a room that no tab is open to is cleared."""
 MOST_FILES, MOST_BYTES = 60, 300_000_000
 """What a room may hold; the oldest goes first."""
+MOST_SHOWN = 12
+"""Pictures that are kept in memory for a browser to fetch at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class Room:
     tabs: set[str] = field(default_factory=set)
     used: float = field(default_factory=time.monotonic)
     _files: dict[str, Path] = field(default_factory=dict)
+    _shown: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def store(self) -> Store:
@@ -76,6 +79,17 @@ class Room:
     def offered(self, token: str) -> Path | None:
         """What was offered under ``token``."""
         return self._files.get(token)
+
+    def show(self, picture: bytes) -> str:
+        """The address of a picture that the page asks for at once; the newest few are kept."""
+        token = secrets.token_urlsafe(16)
+        shown = {**self._shown, token: picture}
+        self._shown = dict(list(shown.items())[-MOST_SHOWN:])
+        return f"kept/{token}/picture"
+
+    def shown(self, token: str) -> bytes | None:
+        """The picture that is shown under ``token``."""
+        return self._shown.get(token)
 
     def tidy(self) -> None:
         """Let the oldest go where there is more than a room may hold."""

@@ -24,6 +24,7 @@ from explorer.showing import (
     figure,
     mosaic_of,
     row,
+    seed_of,
     status,
     taken,
     whole_number,
@@ -159,7 +160,7 @@ def levels_of(levels: Pixels) -> Pixels:
 def recipe_of(
     prompt: str,
     guidance: float,
-    seed: int,
+    seed: int | None,
     samples: int,
     sampler: str,
     steps: int,
@@ -170,7 +171,7 @@ def recipe_of(
     return ReverseRecipe(
         prompt=prompt,
         guidance=guidance if prompt else 1.0,
-        seeds=seeds_from(seed, samples),
+        seeds=seeds_from(seed_of(seed), samples),
         sampler=sampler,
         steps=steps,
         schedule=schedule,
@@ -181,6 +182,11 @@ def build(page: Page) -> None:
     """Lay the tab out and tie its controls."""
     import gradio as gr
 
+    gr.HTML(
+        '<p class="explain">Run it: the network names the <b>noise</b> that it sees, a '
+        '<b class="guess">guess</b> of the picture is what remains, and the sampler takes a '
+        "small step towards it. Hold it, step, and go back through what was recorded.</p>"
+    )
     with gr.Row(elem_classes="bench"):
         with gr.Column(elem_classes="controls", min_width=240, scale=0):
             settings = build_settings(page)
@@ -195,7 +201,7 @@ def build(page: Page) -> None:
                 0, 50, value=0, step=1, label="State of the recording", elem_id="reverse-scrub"
             )
             says = gr.HTML(
-                status("Run it: noise becomes a digit, one step at a time."),
+                status("Nothing has run yet."),
                 elem_id="reverse-says",
             )
             shown = gr.HTML(elem_id="reverse-shown")

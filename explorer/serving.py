@@ -237,6 +237,7 @@ class Work:
         self._handles: dict[str, Handle] = {}
         self._shown: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self._ended = False
 
     def room(self, person: Person) -> Room:
         """What belongs to ``person``."""
@@ -269,10 +270,17 @@ class Work:
                 del self._shown[key]
         self.people.leave(person)
 
-    def close(self) -> None:
-        """The server ends: all work stops, and nothing of anybody is left."""
-        for handle in list(self._handles.values()):
+    def end(self) -> None:
+        """The server is about to end: all work stops, and no more is taken."""
+        with self._lock:
+            self._ended = True
+            handles = list(self._handles.values())
+        for handle in handles:
             handle.stop()
+
+    def close(self) -> None:
+        """The server has ended: nothing of anybody is left."""
+        self.end()
         self.people.clear()
 
     def do(self, person: Person, job: Job[Result]) -> Iterator[Any]:
@@ -295,9 +303,9 @@ class Work:
             What the job raised, or when too many wait.
         """
         ticket = self.line.join()
-        handle = self._begin(person)
-        begun = False
+        handle, begun = Handle(), False
         try:
+            self._begin(person, handle)
             while ahead := self.line.wait(ticket, 0):
                 if handle.stopped:
                     return
@@ -313,14 +321,15 @@ class Work:
                 if self._handles.get(person.tab) is handle:
                     del self._handles[person.tab]
 
-    def _begin(self, person: Person) -> Handle:
+    def _begin(self, person: Person, handle: Handle) -> None:
         self.people.enter(person)
         with self._lock:
-            before, handle = self._handles.get(person.tab), Handle()
+            if self._ended:
+                raise LectureError("the explorer is being closed")
+            before = self._handles.get(person.tab)
             self._handles[person.tab] = handle
         if before is not None:
             before.stop()
-        return handle
 
     def _run(self, job: Job[Result], handle: Handle, ticket: object) -> Iterator[Any]:
         box = _Mailbox()

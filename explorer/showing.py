@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from diffusion_core.errors import UsageError
 from diffusion_core.grids import to_pixels
+from diffusion_core.recipe import SEED_LIMIT, check_seed
 
 Pixels = NDArray[np.uint8]
 States = NDArray[np.floating]
 
 
-STARTS = {b"\x89PNG": "png", b"BM": "bmp", b"\xff\xd8": "jpeg"}
-"""How files of each kind begin."""
 QUICK = 60_000
 """Values from which on a picture is not made small before it is sent."""
 
@@ -44,17 +44,14 @@ def bmp(pixels: Pixels) -> bytes:
     return into.getvalue()
 
 
-def jpeg(pixels: Pixels) -> bytes:
-    """The pixels nearly, and a quarter as large: for what the next moment replaces."""
-    into = io.BytesIO()
-    Image.fromarray(pixels).save(into, "JPEG", quality=80, subsampling=0)
-    return into.getvalue()
+def kind_of(picture: bytes) -> str:
+    """What a picture's file is: "png" or "bmp"."""
+    return "png" if picture.startswith(b"\x89PNG") else "bmp"
 
 
 def address_of(picture: bytes) -> str:
     """A picture as an address that carries it."""
-    kind = next(kind for start, kind in STARTS.items() if picture.startswith(start))
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"
+    return f"data:image/{kind_of(picture)};base64,{base64.b64encode(picture).decode()}"
 
 
 def figure(
@@ -66,7 +63,7 @@ def figure(
     colour: str = "text",
     cell: int = 8,
     narrow: int = 0,
-    passing: bool = False,
+    carry: Callable[[bytes], str] = address_of,
 ) -> str:
     """A picture with its label, as HTML.
 
@@ -86,12 +83,12 @@ def figure(
         Screen pixels a pixel where there is room.
     narrow
         The same on a narrow screen; half as many by default.
-    passing
-        Whether an exact one follows at once: a large picture may then be inexact.
+    carry
+        Gives the file of the picture an address; ``Room.show`` of a large one, whose
+        bytes the page is then spared until it draws them.
     """
     height, width = pixels.shape[:2]
-    large = jpeg if passing else bmp
-    source = address_of(png(pixels) if pixels.size < QUICK else large(pixels))
+    source = carry(png(pixels) if pixels.size < QUICK else bmp(pixels))
     crisp = " crisp" if cell > 1 else ""
     narrow = narrow or max(1, cell // 2)
     return (
@@ -153,3 +150,16 @@ def whole_number(label: str, name: str, value: int) -> Any:
     import gradio as gr
 
     return gr.Number(value, label=label, elem_id=name, precision=0, min_width=120)
+
+
+def seed_of(value: int | None) -> int:
+    """What such a control says, as a seed.
+
+    Raises
+    ------
+    UsageError
+        When it is empty or out of range.
+    """
+    if value is None:
+        raise UsageError(f"seed is empty; give a whole number, 0 … {SEED_LIMIT - 1}")
+    return check_seed(value)

@@ -14,6 +14,7 @@ from explorer.addresses import one_of
 from explorer.door import token_in
 from explorer.people import Person, Room
 from explorer.serving import Work
+from explorer.showing import kind_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -52,6 +53,10 @@ def add_routes(app: FastAPI, work: Work) -> None:
             room = work.people.room(token_in(request.headers.get("cookie", "")))
         except LectureError:
             room = None
+        picture = room.shown(token) if room else None
+        if picture is not None:
+            kept = {"Cache-Control": "private, max-age=600"}
+            return Response(picture, media_type=f"image/{kind_of(picture)}", headers=kept)
         path = room.offered(token) if room else None
         if path is None or not path.is_file():
             return PlainTextResponse("there is nothing here", status_code=404)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from manim import DOWN, RIGHT, FadeIn, FadeOut, Group, LaggedStart, VGroup
-from numpy.typing import NDArray
 
 from diffusion_core.trajectory import Trajectory
+from scenes.stage.fitting import tile_of
+from scenes.stage.frames import States
 from scenes.stage.layout import FRAME, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import SMALL_SIZE, WORDS_SIZE
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.seen import pictures_of
+from scenes.stage.tiles import Panel
 
 STRIP = 7
 """Tiles in a row, at most."""
-COARSE, FINE = 4, 2
-"""Screen pixels a picture's pixel at 720p: of a digit, and of the picture that dissolves."""
+ROOM = 128
+"""Pixels at 720p for a picture."""
 UNROLLING = 4.4
 """Seconds in which the rows of an opening appear."""
 
@@ -23,22 +25,22 @@ Row = tuple[str, str, Group]
 """What a row of tiles shows, the colour of its meaning, and the tiles."""
 
 
-def row_of(pictures: NDArray[np.floating], cell: int, colour: str) -> Group:
+def row_of(pictures: States, colour: str) -> Group:
     """Pictures (N, C, H, W) as a row of tiles."""
-    frames = Frames.of(pictures)
-    panels = [Panel(Tile(frames, cell).show(i), colour=colour) for i in range(len(pictures))]
+    tiles = (tile_of(pictures, ROOM).show(i) for i in range(len(pictures)))
+    panels = [Panel(tile, colour=colour) for tile in tiles]
     return Group(*panels).arrange(RIGHT, buff=px(26))
 
 
-def strip_of(run: Trajectory, cell: int, colour: str, sample: int = 0) -> Group:
+def strip_of(run: Trajectory, colour: str, sample: int = 0) -> Group:
     """States of a run from its first to its last, evenly spaced."""
     indices = np.linspace(0, run.steps, STRIP).round().astype(int)
-    return row_of(run.states[indices, sample], cell, colour)
+    return row_of(pictures_of(run)[indices, sample], colour)
 
 
 def ends_of(run: Trajectory, colour: str) -> Group:
     """The finished pictures of a run."""
-    return row_of(run.states[-1, :STRIP], COARSE, colour)
+    return row_of(pictures_of(run)[-1, :STRIP], colour)
 
 
 class Card(LectureScene):
@@ -114,8 +116,8 @@ class IntroductionOpening(Card):
             "How can a machine paint a picture out of nothing but noise?",
             "First we watch a picture dissolve. Then a network brings one back.",
             [
-                strip_of(self.run("forward"), FINE, self.theme.line),
-                strip_of(self.run("reverse"), COARSE, self.theme.line),
+                strip_of(self.run("forward"), self.theme.line),
+                strip_of(self.run("reverse"), self.theme.line),
             ],
         )
 
@@ -132,12 +134,12 @@ class IntroductionClosing(Card):
                 (
                     "forward: add noise, nothing to learn",
                     theme.noise,
-                    strip_of(self.run("forward"), FINE, theme.noise),
+                    strip_of(self.run("forward"), theme.noise),
                 ),
                 (
                     "reverse: a network removes it, step by step",
                     theme.prediction,
-                    strip_of(self.run("reverse"), COARSE, theme.prediction),
+                    strip_of(self.run("reverse"), theme.prediction),
                 ),
             ],
             "Forward, we only add noise. In reverse, a network takes it away.",
@@ -155,7 +157,7 @@ class SamplingOpening(Card):
         self.open_with(
             "A network sees the noise in a picture. Which way leads out of it?",
             "Three noises, three ways, and one network that is asked at every step.",
-            [strip_of(run, COARSE, self.theme.line, sample) for sample in range(3)],
+            [strip_of(run, self.theme.line, sample) for sample in range(3)],
         )
 
 
@@ -177,7 +179,7 @@ class SamplingClosing(Card):
                 (
                     "DDPM: new noise at every step, new pictures",
                     theme.noise,
-                    row_of(np.stack(branches)[:STRIP], COARSE, theme.noise),
+                    row_of(np.stack(branches)[:STRIP], theme.noise),
                 ),
             ],
             "The network only guesses. The sampler decides how to walk.",
@@ -194,7 +196,7 @@ class GuidanceOpening(Card):
         self.open_with(
             "Noise can become any picture. How do words choose one?",
             f"Three noises, and each time we ask for “{run.facts['recipe']['prompt']}”.",
-            [strip_of(run, COARSE, self.theme.line, sample) for sample in range(3)],
+            [strip_of(run, self.theme.line, sample) for sample in range(3)],
         )
 
 
@@ -233,8 +235,8 @@ class CourseOpening(Card):
             "How does a picture come out of noise, and how do words say which?",
             "We take it apart: the noise, the network, the steps, and the words.",
             [
-                strip_of(self.run("forward"), FINE, self.theme.line),
-                strip_of(self.run("guided"), COARSE, self.theme.line),
+                strip_of(self.run("forward"), self.theme.line),
+                strip_of(self.run("guided"), self.theme.line),
             ],
         )
 
@@ -251,12 +253,12 @@ class CourseClosing(Card):
                 (
                     "forward: add noise, nothing to learn",
                     theme.noise,
-                    strip_of(self.run("forward"), FINE, theme.noise),
+                    strip_of(self.run("forward"), theme.noise),
                 ),
                 (
                     f"reverse: a network removes it, asked for “{run.facts['recipe']['prompt']}”",
                     theme.prediction,
-                    strip_of(run, COARSE, theme.prediction),
+                    strip_of(run, theme.prediction),
                 ),
             ],
             "Noise is easy to add. A network learns to see it, and words bend what it sees.",

@@ -3,56 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 from diffusion_core.errors import UsageError
 from scenes import recipes
-from scenes.options import LOOK, SceneOptions
-from scenes.recipes import Recipes
+from scenes.entries import SceneEntry
+from scenes.options import (
+    ALL_OPTIONS,
+    FORWARD_OPTIONS,
+    LOOK,
+    PROMPT_OPTIONS,
+    REVERSE_OPTIONS,
+    RULES_OPTIONS,
+    SceneOptions,
+)
+
+__all__ = ["LECTURES", "SCENES", "LectureEntry", "SceneEntry", "lecture_entry", "scene_entry"]
 
 Entry = TypeVar("Entry")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneEntry:
-    """One scene.
-
-    Parameters
-    ----------
-    name
-        What it is asked for by.
-    title, teaches
-        Its heading, and what it teaches in a phrase.
-    place
-        Module and class: "scenes.forward_process:ForwardProcess".
-    accepts
-        Names of the options that change it.
-    recipes
-        From options to the runs that it shows, by the names it knows them by.
-    loop
-        First and last beat, counted from 1, of the stretch that shows it best.
-    card
-        Whether it is only a part of a lecture.
-    """
-
-    name: str
-    title: str
-    teaches: str
-    place: str
-    accepts: frozenset[str]
-    recipes: Callable[[SceneOptions], Recipes]
-    loop: tuple[int, int] = (1, 1)
-    card: bool = False
-
-    def taken(self, options: SceneOptions) -> SceneOptions:
-        """The options as this scene takes them; what it has no use for is as usual."""
-        return SceneOptions(**{name: getattr(options, name) for name in self.accepts})
-
-    def runs(self, options: SceneOptions) -> Recipes:
-        """What is run for this scene when it, or a lecture with it, is asked for so."""
-        return self.recipes(self.taken(options))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +39,10 @@ class LectureEntry:
         """Options that change at least one of its scenes."""
         return frozenset().union(*(scene_entry(name).accepts for name in self.scenes))
 
+    def accepted(self, options: SceneOptions) -> frozenset[str]:
+        """The same with the model that was chosen."""
+        return frozenset().union(*(scene_entry(name).accepted(options) for name in self.scenes))
 
-FORWARD_OPTIONS = LOOK | {"seed", "image", "schedule"}
-RULES_OPTIONS = LOOK | {"seed", "model", "steps", "schedule"}
-REVERSE_OPTIONS = RULES_OPTIONS | {"sampler"}
-PROMPT_OPTIONS = REVERSE_OPTIONS | {"prompt", "guidance"}
-ALL_OPTIONS = FORWARD_OPTIONS | PROMPT_OPTIONS
 
 CARDS = [
     SceneEntry(
@@ -85,6 +53,7 @@ CARDS = [
         accepts=accepts,
         recipes=runs,
         card=True,
+        pretrained=lecture == "introduction",
     )
     for lecture, card, title, accepts, runs in (
         ("introduction", "opening", "From picture to noise, and back", ALL_OPTIONS, recipes.both),
@@ -118,6 +87,7 @@ SCENES = {
             accepts=PROMPT_OPTIONS,
             recipes=recipes.reverse_asked,
             loop=(6, 6),
+            pretrained=True,
         ),
         SceneEntry(
             name="noise_schedules",
@@ -143,8 +113,10 @@ SCENES = {
             teaches="what the network answers, and how its guess of the picture sharpens",
             place="scenes.predicted_noise:PredictedNoise",
             accepts=REVERSE_OPTIONS,
-            recipes=recipes.reverse,
+            recipes=recipes.reverse_wanted,
             loop=(11, 13),
+            pretrained=True,
+            asked=True,
         ),
         SceneEntry(
             name="inside_the_unet",
@@ -163,6 +135,8 @@ SCENES = {
             accepts=RULES_OPTIONS,
             recipes=recipes.ddpm_and_ddim,
             loop=(7, 10),
+            pretrained=True,
+            asked=True,
         ),
         SceneEntry(
             name="guidance",
@@ -172,6 +146,8 @@ SCENES = {
             accepts=PROMPT_OPTIONS,
             recipes=recipes.guidance,
             loop=(9, 10),
+            pretrained=True,
+            pretrained_loop=(7, 8),
         ),
         SceneEntry(
             name="u_turn",
@@ -181,6 +157,8 @@ SCENES = {
             accepts=REVERSE_OPTIONS,
             recipes=recipes.u_turn,
             loop=(2, 3),
+            pretrained=True,
+            asked=True,
         ),
         SceneEntry(
             name="similar_noise",
@@ -190,6 +168,8 @@ SCENES = {
             accepts=REVERSE_OPTIONS,
             recipes=recipes.similar_noise,
             loop=(4, 5),
+            pretrained=True,
+            asked=True,
         ),
         SceneEntry(
             name="sampler_race",
@@ -235,6 +215,8 @@ SCENES = {
             accepts=PROMPT_OPTIONS,
             recipes=recipes.text_to_image,
             loop=(13, 15),
+            pretrained=True,
+            pretrained_loop=(10, 12),
         ),
         SceneEntry(
             name="deliberate_mistakes",
@@ -253,6 +235,9 @@ SCENES = {
             accepts=REVERSE_OPTIONS,
             recipes=recipes.latent,
             loop=(10, 11),
+            pretrained=True,
+            pretrained_loop=(8, 9),
+            asked=True,
         ),
         *CARDS,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from collections.abc import Callable
 
 import numpy as np
 from manim import (
@@ -23,16 +23,22 @@ from manim import (
 )
 from numpy.typing import NDArray
 
+from diffusion_core.trajectory import Trajectory
+from scenes.asked import in_the_corner
+from scenes.measures import apart as apart_at
+from scenes.stage.fitting import tile_of
+from scenes.stage.frames import States
 from scenes.stage.layout import AXIS, MARGIN, STAGE, TITLE, Zone, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE
 from scenes.stage.numbers import Readout, fixed
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.seen import along, guesses_to_the_end, pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel
 from scenes.stage.time_axis import Curve, TimeAxis
 
-CELL = 8
-ROW_CELL = 6
-"""Screen pixels a picture's pixel at 720p: of the one noise, and in the rows."""
+WIDE, ROW = 256, 168
+"""Pixels at 720p for a picture: of the one noise, and in the rows."""
 CURVES, LIFT = 56, 16
 """Pixels at 720p from the foot of the curves to their top, and from the axis to their foot."""
 FAINT = 0.75
@@ -42,13 +48,9 @@ NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight",
 Floats = NDArray[np.float64]
 
 
-def apart(states: NDArray[np.floating]) -> Floats:
+def apart(states: States) -> Floats:
     """How far runs (N, B, C, H, W) are from one another: RMS, averaged over all pairs, (N,)."""
-    pairs = [
-        np.sqrt(((states[:, a].astype(np.float64) - states[:, b]) ** 2).mean((1, 2, 3)))
-        for a, b in combinations(range(states.shape[1]), 2)
-    ]
-    return np.asarray(np.mean(pairs, axis=0))
+    return np.array([apart_at(state) for state in states])
 
 
 class DdpmAndDdim(LectureScene):
@@ -58,24 +60,14 @@ class DdpmAndDdim(LectureScene):
         """Show the noise, give it to both, say what differs, run, compare."""
         self.ddim = self.run("ddim")
         branches = list(self.runs("ddpm").values())
-        self.ddpm = branches[0]
+        self.ddpm, self.symbols = branches[0], symbols_of(self.ddim)
+        ends = self.ddim.states[-1]
+        self.same = bool((ends == ends[:1]).all())
         # The runs of either rule, side by side: (N + 1, runs, C, H, W), and their guesses.
-        self.paths = {
-            "DDIM": self.ddim.states,
-            "DDPM": np.concatenate([run.states for run in branches], axis=1),
-        }
-        guesses = {
-            "DDIM": [self.ddim.x0_hat],
-            "DDPM": [run.x0_hat for run in branches],
-        }
-        # At the end the picture is its own guess.
+        rules = {"DDIM": [self.ddim], "DDPM": branches}
+        self.paths = {name: self.beside(runs, pictures_of) for name, runs in rules.items()}
         self.spread = {
-            name: apart(
-                np.concatenate(
-                    [np.concatenate([g for g in said if g is not None], axis=1), path[-1:]]
-                )
-            )
-            for (name, said), path in zip(guesses.items(), self.paths.values(), strict=True)
+            name: apart(self.beside(runs, guesses_to_the_end)) for name, runs in rules.items()
         }
         self.count = NUMBERS[len(branches)] if len(branches) < len(NUMBERS) else str(len(branches))
         self.playhead = ValueTracker(0)
@@ -88,15 +80,19 @@ class DdpmAndDdim(LectureScene):
         self.results()
         self.finish()
 
+    def beside(self, runs: list[Trajectory], shown: Callable[[Trajectory], States]) -> States:
+        """What is shown of each run, side by side, at the times of the first rule."""
+        return np.concatenate([along(shown(run), run, self.ddim) for run in runs], axis=1)
+
     # -- what is on the stage ----------------------------------------------------
 
     def build(self) -> None:
         """The one noise, two rows of runs, the axis."""
         letters, theme = self.lettering, self.theme
         self.start = Panel(
-            Tile(Frames.of(self.ddim.states[:1, 0]), CELL),
+            tile_of(pictures_of(self.ddim)[:1, 0], WIDE),
             colour=theme.noise,
-            label=letters.maths("x_T", colour=theme.noise, size=HEADING_SIZE + 6),
+            label=letters.maths(self.symbols.start, colour=theme.noise, size=HEADING_SIZE + 6),
         )
         STAGE.put(self.start, 0.5, 0.4)
         self.rows = {name: self.row(path) for name, path in self.paths.items()}
@@ -135,11 +131,11 @@ class DdpmAndDdim(LectureScene):
             for name, values in self.spread.items()
         }
 
-    def row(self, path: NDArray[np.floating]) -> Group:
+    def row(self, path: States) -> Group:
         """The runs of one rule."""
         panels = [
             Panel(
-                Tile(Frames.of(path[:, number]), ROW_CELL).follow(self.playhead),
+                tile_of(path[:, number], ROW).follow(self.playhead),
                 colour=self.theme.line,
             )
             for number in range(path.shape[1])
@@ -151,7 +147,8 @@ class DdpmAndDdim(LectureScene):
     def show_noise(self) -> None:
         """x_T, alone."""
         with self.beat("Here is one piece of noise. Does it already decide the picture?"):
-            self.appear(self.heading("Does the noise decide the picture?"))
+            asked = in_the_corner(self, self.ddim)
+            self.appear(self.heading("Does the noise decide the picture?"), *asked)
             self.appear(self.start)
             self.appear(self.axis, seconds=0.6)
         self.axis.follow()
@@ -166,7 +163,7 @@ class DdpmAndDdim(LectureScene):
             one = Group(self.start.tile, self.start.border)
             self.play(
                 FadeOut(self.start.label),
-                one.animate.scale(ROW_CELL / CELL).move_to(panels[0]),
+                one.animate.scale(panels[0].tile.width / self.start.tile.width).move_to(panels[0]),
                 run_time=1.0,
             )
             for name, row in ((ddim, self.rows["DDIM"]), (ddpm, self.rows["DDPM"])):
@@ -191,9 +188,7 @@ class DdpmAndDdim(LectureScene):
         """The step of both, and the term that one of them leaves out."""
         theme = self.theme
         formula = self.lettering.maths(
-            "x_s = sqrt(macron(alpha)_s) thin {{ hat(x)_0 : guess }}"
-            " + sqrt(1 - macron(alpha)_s - sigma^2) thin {{ hat(epsilon) : named }}"
-            " + {{ sigma z : dice }}",
+            self.symbols.stepping,
             size=HEADING_SIZE - 2,
             guess=theme.prediction,
             named=theme.noise,
@@ -208,7 +203,8 @@ class DdpmAndDdim(LectureScene):
             self.play(Indicate(formula.select("named"), color=theme.noise), run_time=1.0)
         dice = formula.select("dice")
         with self.beat(
-            "DDPM then adds fresh noise, z, at every step. DDIM adds none: sigma is zero."
+            "DDPM then adds fresh noise, z, at every step."
+            f" DDIM adds none: {self.symbols.dice} is zero."
         ):
             self.play(
                 Circumscribe(dice, color=theme.noise, buff=px(6)),
@@ -249,9 +245,8 @@ class DdpmAndDdim(LectureScene):
         for curve in self.curves.values():
             curve.follow()
         self.play(FadeOut(self.words), run_time=0.3)
-        with self.beat(
-            "Now run. Above, nothing is left to chance: the runs stay together."
-        ) as beat:
+        together = ": the runs stay together" if self.same else ""
+        with self.beat(f"Now run. Above, nothing is left to chance{together}.") as beat:
             self.play(
                 *(Create(curve.path) for curve in self.curves.values()),
                 self.playhead.animate(rate_func=linear).set_value(
@@ -261,7 +256,8 @@ class DdpmAndDdim(LectureScene):
             )
         self.add(*self.curves.values())
         t = int(self.ddim.timesteps[middle])
-        with self.beat("Below, every step throws dice, and the runs drift apart.", detail=True):
+        drift = ", and the runs drift apart" if self.spread["DDPM"][-1] > 0 else ""
+        with self.beat(f"Below, every step throws dice{drift}.", detail=True):
             self.play(Indicate(self.differences["DDPM"], color=self.theme.noise), run_time=1.4)
         with self.beat(
             f"At t = {t} the runs are half as different as they will be.",
@@ -286,7 +282,8 @@ class DdpmAndDdim(LectureScene):
     def results(self) -> None:
         """One picture, and several."""
         ddim, ddpm = (self.rows[name] for name in ("DDIM", "DDPM"))
-        with self.beat(f"DDIM: {self.count} runs, one picture, equal to the last bit."):
+        equal = "equal to the last bit" if self.same else "but for the last bits"
+        with self.beat(f"DDIM: {self.count} runs, one picture, {equal}."):
             self.light(ddim, self.theme.prediction)
         with self.beat(f"DDPM: {self.count} runs, {self.count} pictures, from the same noise."):
             self.light(ddpm, self.theme.noise)

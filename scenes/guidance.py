@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from textwrap import shorten
-
 import numpy as np
 from manim import (
     DOWN,
@@ -24,20 +21,37 @@ from manim import (
     VGroup,
     linear,
 )
-from numpy.typing import NDArray
 
-from diffusion_core.trajectory import Trajectory
+from scenes.asked import point_at_words, say_what_is_left_out
+from scenes.guided import (
+    difference,
+    guesses,
+    how_glaring,
+    how_white,
+    run_name,
+    share_of_answer,
+    variety,
+    white,
+)
 from scenes.predicted_noise import first_look
-from scenes.stage.layout import AXIS, FRAME, MARGIN, TALL_STAGE, TITLE, Zone, px
+from scenes.stage.fitting import mosaic_of, most_columns, tile_of
+from scenes.stage.frames import States
+from scenes.stage.layout import AXIS, FRAME, MARGIN, TALL_STAGE, TITLE, UNIT, Zone, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE
 from scenes.stage.numbers import Readout, whole
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.quoting import breadth, quoted, said
+from scenes.stage.seen import along, noise_tile, pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel, Tile
 from scenes.stage.time_axis import TimeAxis
 
-CELL = 6
-ROW_CELL = 4
-"""Screen pixels a picture's pixel at 720p: of one moment, and in the rows of samples."""
+__all__ = ["Guidance", "guesses", "share_of_answer", "variety", "white"]
+
+ROOM = 168
+"""Pixels at 720p for a picture of one moment."""
+ROW = 832.0
+"""For a row of samples; its height is what the others leave."""
 SHOWN = 7
 """Samples in a row; what is measured is measured on all that were recorded."""
 ROWS = Zone(MARGIN, 124, FRAME.right - MARGIN, 634)
@@ -46,52 +60,8 @@ BAR = 96
 """Pixels at 720p of the longest bar."""
 LONGEST_PROMPT = 48
 """Letters of it that are shown; all of it is said."""
-WHITE = 0.9
-"""A pixel above it, in −1 … 1, is white."""
-
-
-def run_name(scale: float) -> str:
-    """What the run with guidance scale g is called among a scene's recordings."""
-    return f"g{scale:g}"
-
-
-def variety(run: Trajectory) -> float:
-    """How far two finished pictures are from one another: RMS, averaged over all pairs."""
-    ends = run.states[-1].astype(np.float64)
-    apart = [np.sqrt(((a - b) ** 2).mean()) for a, b in combinations(ends, 2)]
-    return float(np.mean(apart))
-
-
-def white(run: Trajectory) -> float:
-    """The share of the pixels of all finished pictures that are white."""
-    return float((run.states[-1] > WHITE).mean())
-
-
-def difference(run: Trajectory) -> NDArray[np.float64]:
-    """ε_c − ε_∅, (N, B, C, H, W): what the prompt changes in the network's answer."""
-    assert run.eps_cond is not None
-    assert run.eps_uncond is not None
-    return run.eps_cond.astype(np.float64) - run.eps_uncond
-
-
-def share_of_answer(run: Trajectory, index: int) -> float:
-    """The size of the difference at a state, as a share of the answer's: RMS, first sample."""
-    assert run.eps_cond is not None
-    sizes = [
-        np.sqrt((values[index, 0].astype(np.float64) ** 2).mean())
-        for values in (difference(run), run.eps_cond)
-    ]
-    return float(sizes[0] / sizes[1])
-
-
-def guesses(run: Trajectory, index: int, scales: tuple[float, ...]) -> NDArray[np.float64]:
-    """x̂_0 of the first sample at a state, by the formula, one for each scale (S, C, H, W)."""
-    assert run.eps_uncond is not None
-    x_t = run.states[index, 0].astype(np.float64)
-    scaled = [scale * difference(run)[index, 0] for scale in scales]
-    eps = run.eps_uncond[index, 0] + np.stack(scaled)
-    guessed: NDArray[np.float64] = (x_t - run.noise_weight[index] * eps) / run.signal_weight[index]
-    return guessed
+ALIKE = 0.5
+"""Size of the difference, as a share of the answers', up to which these look much the same."""
 
 
 class Guidance(LectureScene):
@@ -107,6 +77,7 @@ class Guidance(LectureScene):
         self.prompt = str(self.guided.facts["recipe"]["prompt"])
         self.moment = first_look(self.guided)
         self.playhead = ValueTracker(self.moment)
+        self.symbols = symbols_of(self.guided)
         self.build()
         self.ask()
         self.answer_twice()
@@ -124,22 +95,27 @@ class Guidance(LectureScene):
         run, theme, letters = self.guided, self.theme, self.lettering
         assert run.eps_cond is not None
         assert run.eps_uncond is not None
-        shown = shorten(self.prompt, LONGEST_PROMPT, placeholder=" …")
-        size = HEADING_SIZE if len(shown) < LONGEST_PROMPT / 2 else SMALL_SIZE
-        self.asked = letters.words(f"“{shown}”", colour=theme.guidance, size=size)
-        TITLE.put(self.asked, 1, 0.2)
+        shown = quoted(self.prompt, LONGEST_PROMPT)
+        size = HEADING_SIZE if breadth(shown) - 2 < LONGEST_PROMPT / 2 else SMALL_SIZE
+        self.asked = letters.words(shown, colour=theme.guidance, size=size)
+        # Under it there will be a formula.
+        TITLE.put(self.asked, 1, 0 if "pretrained" in run.facts else 0.2)
         changed = difference(run)[:, 0]
         self.factor = 1 / float(np.abs(changed[self.moment]).max())
-        factors = np.full(len(changed), self.factor)
-        self.seen = self.panel(Frames.of(run.states[:, 0]), theme.text, "x_t")
+        self.seen = self.panel(
+            tile_of(pictures_of(run)[:, 0], ROOM), theme.text, self.symbols.state
+        )
         self.without = self.panel(
-            Frames.of(run.eps_uncond[:, 0]), theme.noise, "hat(epsilon)_nothing", "without prompt"
+            self.answer(run.eps_uncond[:, 0]), theme.noise, "hat(epsilon)_nothing", "without prompt"
         )
         self.with_prompt = self.panel(
-            Frames.of(run.eps_cond[:, 0]), theme.guidance, "hat(epsilon)_c", "with prompt"
+            self.answer(run.eps_cond[:, 0]), theme.guidance, "hat(epsilon)_c", "with prompt"
         )
         self.changed = self.panel(
-            Frames.of(changed, factors), theme.guidance, "hat(epsilon)_c - hat(epsilon)_nothing"
+            self.answer(self.factor * changed),
+            theme.guidance,
+            "hat(epsilon)_c - hat(epsilon)_nothing",
+            "in latents" if self.symbols.latents else None,
         )
         answers = Group(self.without, self.with_prompt).arrange(DOWN, buff=px(8))
         answers.next_to(self.seen, RIGHT, buff=px(230)).match_y(self.seen.border)
@@ -165,13 +141,17 @@ class Guidance(LectureScene):
             self.arrow(self.with_prompt, self.changed, gap=14, tip=0.12),
         )
 
-    def panel(self, frames: Frames, colour: str, label: str, words: str | None = None) -> Panel:
+    def answer(self, eps: States) -> Tile:
+        """What the network said, (N, C, H, W)."""
+        return noise_tile(eps, self.guided, ROOM, self.theme.background)
+
+    def panel(self, tile: Tile, colour: str, label: str, words: str | None = None) -> Panel:
         """A tile with its name above; ``words`` stand in the same line."""
         name: VGroup | Typst = self.lettering.maths(label, colour=colour, size=HEADING_SIZE)
         if words is not None:
             said = self.lettering.words(words, colour=colour, size=SMALL_SIZE)
             name = VGroup(name, said.next_to(name, RIGHT, buff=px(12)))
-        return Panel(Tile(frames, CELL).follow(self.playhead), colour=colour, label=name)
+        return Panel(tile.follow(self.playhead), colour=colour, label=name)
 
     # -- one moment ----------------------------------------------------------------
 
@@ -181,9 +161,12 @@ class Guidance(LectureScene):
             self.heading_text = self.heading("How does a prompt steer the noise?")
             self.appear(self.heading_text)
             self.appear(self.seen, self.axis, self.readouts, seconds=0.8)
-        with self.beat(f"We ask for “{self.prompt}”."):
+        with self.beat(f"We ask for “{said(self.prompt)}”.") as beat:
             self.appear(self.asked, seconds=0.8)
             self.play(Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05))
+            if len(self.prompt) > LONGEST_PROMPT:
+                point_at_words(self, self.asked, beat)
+        say_what_is_left_out(self, self.guided, self.asked)
         self.axis.follow()
 
     def answer_twice(self) -> None:
@@ -197,7 +180,9 @@ class Guidance(LectureScene):
 
     def subtract(self) -> None:
         """Their difference, made larger so that it can be seen."""
-        percent = 100 * share_of_answer(self.guided, self.moment)
+        share = share_of_answer(self.guided, self.moment)
+        alike = "Both answers look much the same. They" if share <= ALIKE else "The two answers"
+        percent = 100 * share
         written = f"{percent:.0f}" if percent >= 1 else f"{percent:.1g}"
         size = self.lettering.words(
             f"{written} % in size, shown × {self.factor:.0f}",
@@ -206,14 +191,16 @@ class Guidance(LectureScene):
         )
         size.next_to(self.changed.border, DOWN, buff=px(14))
         with self.beat(
-            f"Both answers look much the same. They differ by {written} %.",
-            f"Both answers look much the same. They differ by {written} percent.",
+            f"{alike} differ by {written} %.",
+            f"{alike} differ by {written} percent.",
         ):
             borders = (self.without.border, self.with_prompt.border)
             self.play(*(Indicate(b, color=self.theme.text, scale_factor=1.04) for b in borders))
             self.play(FadeIn(self.joined, shift=RIGHT * px(20)), run_time=0.5)
             self.appear(self.changed, size, seconds=0.8)
-        with self.beat("That small difference is all that the prompt has to say.", detail=True):
+        small = "small " if share <= ALIKE else ""
+        told = f"That {small}difference is all that the prompt has to say."
+        with self.beat(told, detail=True):
             self.play(
                 Indicate(self.changed.border, color=self.theme.guidance, scale_factor=1.05),
                 run_time=1.2,
@@ -240,18 +227,20 @@ class Guidance(LectureScene):
         )
         self.play(FadeOut(old, self.size), run_time=0.5)
         axis = Group(self.axis, self.readouts)
-        gone = axis if self.short else Group(self.past_the_prompt(), axis)
+        # A guess of latents is seen once it is decoded, and these were not recorded so.
+        short = self.short or self.symbols.latents
+        gone = axis if short else Group(self.past_the_prompt(), axis)
         self.play(FadeOut(gone), self.playhead.animate.set_value(0), run_time=0.6)
 
     def past_the_prompt(self) -> Group:
         """The guesses of one moment, at more and more of the difference; what it shows of them."""
         theme, letters = self.theme, self.lettering
         scales = (0.0, *self.scales)
-        frames = Frames.of(guesses(self.guided, self.moment, scales))
+        line = guesses(self.guided, self.moment, scales)
         words = ["without", "with", *("" for _ in self.scales[1:])]
         self.line = [
             Panel(
-                Tile(frames, CELL).show(number),
+                tile_of(line, ROOM).show(number),
                 colour=theme.prediction,
                 label=letters.maths(f"g = {scale:g}", colour=theme.guidance, size=HEADING_SIZE),
                 words=letters.words(word, size=SMALL_SIZE, colour=theme.quiet) if word else None,
@@ -285,10 +274,12 @@ class Guidance(LectureScene):
         letters, theme = self.lettering, self.theme
         self.rows: list[Panel] = []
         for scale in self.scales:
-            states = self.run(run_name(scale)).states[:, :SHOWN]
-            frames = Frames.mosaic(states, states.shape[1], 2, theme.background)
-            row = Panel(Tile(frames, ROW_CELL).follow(self.playhead), colour=theme.line)
-            self.rows.append(row)
+            run = self.run(run_name(scale))
+            states = along(pictures_of(run), run, self.guided)
+            room = (ROWS.height / UNIT + 10) / len(self.scales) - 16, ROW
+            columns = most_columns(states, SHOWN, 1, room)
+            tile = mosaic_of(states[:, :columns], columns, room, theme.background)
+            self.rows.append(Panel(tile.follow(self.playhead), colour=theme.line))
         rows = Group(*self.rows).arrange(DOWN, buff=px(10))
         ROWS.put(rows, 0, 0)
         rows.shift(RIGHT * px(110))
@@ -323,7 +314,7 @@ class Guidance(LectureScene):
         lines, numbers = VGroup(), VGroup()
         for row, value in zip(self.rows, values, strict=True):
             left = np.array([start, row.get_y() - px(16), 0])
-            length = px(BAR) * value / max(values)
+            length = px(BAR) * value / (max(values) or 1)
             lines.add(Line(left, left + RIGHT * length, color=theme.guidance, stroke_width=14))
             number = letters.maths(form.format(value), size=SMALL_SIZE)
             numbers.add(number.next_to(left, UP, buff=px(18)).align_to(left, LEFT))
@@ -343,24 +334,27 @@ class Guidance(LectureScene):
     def compare(self) -> None:
         """How alike the samples become, and how white."""
         runs = [self.run(run_name(scale)) for scale in self.scales]
-        apart, lit = [variety(run) for run in runs], [white(run) for run in runs]
+        varied, lit = [variety(run) for run in runs], [white(run) for run in runs]
         least, most = self.scales[0], self.scales[-1]
-        if apart[-1] < apart[0]:
-            said = (
-                f"The samples grow alike: at g = {most:g} they differ {apart[-1]:.2f} on average,"
-                f" instead of {apart[0]:.2f}."
+        if varied[-1] < varied[0]:
+            told = (
+                f"The samples grow alike: at g = {most:g} they differ {varied[-1]:.2f} on average,"
+                f" instead of {varied[0]:.2f}."
             )
+        elif f"{varied[-1]:.2f}" == f"{varied[0]:.2f}":
+            told = f"At g = {most:g} the samples still differ as much as at g = {least:g}."
         else:
-            said = f"At g = {most:g} the samples still differ as much as at g = {least:g}."
-        with self.beat(said, said.replace(" = ", " equals ")) as beat:
-            self.show_bars(self.bars("variety", apart, "{:.2f}", 0), beat.seconds)
-        more = 100 * (lit[-1] / lit[0] - 1)
-        if more >= 1:
-            said = f"And the pictures are overdone: {more:.0f} % more of their pixels are white."
-        else:
-            said = f"The share of white pixels changes by {more:.0f} %.".replace("-", "−")
-        with self.beat(said, said.replace("%", "percent").replace("−", "minus ")) as beat:
-            bars = self.bars("white", [100 * share for share in lit], '{:.1f} "%"', 1)
+            told = (
+                f"At g = {most:g} the samples differ more, {varied[-1]:.2f} on average,"
+                f" than at g = {least:g}: {varied[0]:.2f}."
+            )
+        with self.beat(told, told.replace(" = ", " equals ")) as beat:
+            self.show_bars(self.bars("variety", varied, "{:.2f}", 0), beat.seconds)
+        grey = pictures_of(self.guided).shape[2] == 1
+        told = how_white(lit[0], lit[-1]) if grey else how_glaring(lit[0], lit[-1])
+        with self.beat(told, told.replace("%", "percent").replace("−", "minus ")) as beat:
+            name = "white" if grey else "glaring"
+            bars = self.bars(name, [100 * share for share in lit], '{:.1f} "%"', 1)
             self.show_bars(bars, beat.seconds)
 
     def finish(self) -> None:

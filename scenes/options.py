@@ -70,3 +70,9 @@ class SceneOptions:
 OPTION_NAMES = tuple(field.name for field in fields(SceneOptions))
 LOOK = frozenset({"theme", "cut"})
 """Options that every scene takes."""
+ASKING = frozenset({"prompt", "guidance"})
+FORWARD_OPTIONS = LOOK | {"seed", "image", "schedule"}
+RULES_OPTIONS = LOOK | {"seed", "model", "steps", "schedule"}
+REVERSE_OPTIONS = RULES_OPTIONS | {"sampler"}
+PROMPT_OPTIONS = REVERSE_OPTIONS | ASKING
+ALL_OPTIONS = FORWARD_OPTIONS | PROMPT_OPTIONS

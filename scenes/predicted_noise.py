@@ -27,20 +27,27 @@ from manim import (
 from numpy.typing import NDArray
 
 from diffusion_core.trajectory import Trajectory
+from scenes.asked import in_the_corner
+from scenes.measures import ALIKE, apart, begins_blurred
+from scenes.stage.column import NARROW, Column
+from scenes.stage.fitting import mosaic_of, most_columns, tile_of
 from scenes.stage.layout import AXIS, MARGIN, STAGE, TALL_STAGE, TITLE, Zone, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
 from scenes.stage.numbers import Readout, fixed
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.seen import guesses_of, noise_tile, pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel, Tile
 from scenes.stage.time_axis import Curve, TimeAxis
 
-CELL = 8
-"""Screen pixels a picture's pixel at 720p while one moment is looked at."""
-SMALL_CELL = 4
+WIDE = 256
+"""Pixels at 720p for a picture while one moment is looked at."""
 MOMENTS = 6
 """Moments of the run that are looked at side by side, at most."""
-ROW = 10
-ROWS = 2
+ROW, ROWS = 10, 2
+"""Guesses side by side, at most, and how many rows there are of them."""
+MOSAIC = 266.0, 1194.0
+"""Height and width at 720p for all of them."""
 FAINT = 0.25
 """Opacity of what is not spoken of."""
 EARLY = 0.1
@@ -69,12 +76,12 @@ def to_go(run: Trajectory) -> tuple[Floats, Floats]:
     """
     assert run.x0_hat is not None
     last = run.states[-1].astype(np.float64)
-    # Once the picture is finished, it is its own guess.
-    guesses = np.concatenate([run.x0_hat, run.states[-1:]])
+    # Once the picture is finished, it is its own guess.  One state at a time: they may be large.
     guess, seen = (
-        np.sqrt(((states - last) ** 2).mean((2, 3, 4))).mean(1) for states in (guesses, run.states)
+        np.array([np.sqrt(((state - last) ** 2).mean((1, 2, 3))).mean() for state in states])
+        for states in ([*run.x0_hat, run.states[-1]], run.states)
     )
-    return guess / guess[0], seen / seen[0]
+    return guess / (guess[0] or 1), seen / seen[0]
 
 
 def half_way(shares: Floats) -> int:
@@ -89,6 +96,10 @@ class PredictedNoise(LectureScene):
         """Ask once, ask at several moments, then measure how soon the guess is right."""
         self.reverse = self.run("reverse")
         self.guess_left, self.seen_left = to_go(self.reverse)
+        self.symbols, self.blurred = symbols_of(self.reverse), begins_blurred(self.reverse)
+        self.latents = self.symbols.latents
+        guess, seen = (half_way(left) for left in (self.guess_left, self.seen_left))
+        self.halves, self.ahead = (guess, seen), guess < seen
         self.playhead = ValueTracker(first_look(self.reverse))
         self.build()
         self.ask()
@@ -107,21 +118,21 @@ class PredictedNoise(LectureScene):
     def build(self) -> None:
         """Three tiles on one line, the axis below."""
         run, theme, letters = self.reverse, self.theme, self.lettering
-        assert run.eps_hat is not None
-        assert run.x0_hat is not None
+        what = "the noise, in latents" if self.latents else "the noise it sees"
+        symbols = self.symbols
         self.rows = (
-            (run.states, "x_t", "what it is given", theme.text),
-            (run.eps_hat, "hat(epsilon)", "the noise it sees", theme.noise),
-            (run.x0_hat, "hat(x)_0", "what then remains", theme.prediction),
+            (symbols.state, "what it is given", theme.text),
+            ("hat(epsilon)", what, theme.noise),
+            (symbols.guess, "what then remains", theme.prediction),
         )
         panels = [
             Panel(
-                Tile(Frames.of(states[:, 0]), CELL).follow(self.playhead),
+                tile.follow(self.playhead),
                 colour=colour,
                 label=letters.maths(name, colour=colour, size=HEADING_SIZE + 6),
                 words=letters.words(words, size=SMALL_SIZE, colour=theme.quiet),
             )
-            for states, name, words, colour in self.rows
+            for tile, (name, words, colour) in zip(self.tiles(WIDE), self.rows, strict=True)
         ]
         self.seen, self.named, self.guessed = panels
         TALL_STAGE.put(Group(*panels).arrange(RIGHT, buff=px(120)), 0.5, 0.4)
@@ -137,21 +148,35 @@ class PredictedNoise(LectureScene):
             end=("picture", theme.signal),
             colour=theme.prediction,
         )
+        weights = symbols.noise_weight(run)
         self.level = Readout(
             letters,
-            "sqrt(1 - macron(alpha)_t)",
-            lambda: float(run.noise_weight[self.axis.index]),
+            symbols.noise,
+            lambda: float(weights[self.axis.index]),
             fixed(3),
             colour=theme.noise,
         )
         self.readouts = self.axis.readouts(self.level)
+
+    def tiles(self, room: float) -> tuple[Tile, Tile, Tile]:
+        """What was seen, named and guessed, each in so many pixels at 720p."""
+        run = self.reverse
+        assert run.eps_hat is not None
+        return (
+            tile_of(pictures_of(run)[:, 0], room),
+            noise_tile(run.eps_hat[:, 0], run, room, self.theme.background),
+            tile_of(guesses_of(run)[:, 0], room),
+        )
 
     # -- one moment ----------------------------------------------------------------
 
     def ask(self) -> None:
         """A noisy picture, and how noisy it is."""
         with self.beat("Here is a picture on its way out of the noise. Can you see what it is?"):
-            self.appear(self.heading("What does the network see in a noisy picture?"))
+            self.appear(
+                self.heading("What does the network see in a noisy picture?"),
+                *in_the_corner(self, self.reverse, beside_title=True),
+            )
             self.appear(self.seen)
             self.appear(self.axis, seconds=0.6)
         self.axis.follow()
@@ -164,7 +189,8 @@ class PredictedNoise(LectureScene):
 
     def answer(self) -> None:
         """ε̂."""
-        with self.beat("It answers with noise: for every pixel, how much of it is noise."):
+        number = "number" if self.latents else "pixel"
+        with self.beat(f"It answers with noise: for every {number}, how much of it is noise."):
             self.play(FadeIn(self.arrows[0], shift=RIGHT * px(20)), run_time=0.6)
             self.appear(self.named, seconds=1.0)
             self.play(Indicate(self.named.border, color=self.theme.noise, scale_factor=1.04))
@@ -172,8 +198,7 @@ class PredictedNoise(LectureScene):
     def guess(self) -> None:
         """x̂_0."""
         formula = self.lettering.maths(
-            "{{ hat(x)_0 : guess }} = (x_t - sqrt(1 - macron(alpha)_t)"
-            " thin {{ hat(epsilon) : noise }}) / sqrt(macron(alpha)_t)",
+            self.symbols.guessing,
             size=HEADING_SIZE,
             guess=self.theme.prediction,
             noise=self.theme.noise,
@@ -196,7 +221,7 @@ class PredictedNoise(LectureScene):
         grid = Group(*self.columns)
         TALL_STAGE.put(grid, 0.5, 0.45)
         self.labels = VGroup()
-        for tile, (_, name, _, colour) in zip(self.columns[0].tiles, self.rows, strict=True):
+        for tile, (name, _, colour) in zip(self.columns[0].tiles, self.rows, strict=True):
             label = self.lettering.maths(name, size=HEADING_SIZE, colour=colour)
             label.next_to(tile, LEFT, buff=px(14))
             self.labels.add(label)
@@ -216,8 +241,8 @@ class PredictedNoise(LectureScene):
     def column(self, index: int) -> Column:
         """What was seen, named and guessed in state ``index``."""
         panels = [
-            Panel(Tile(Frames.of(states[:, 0]), SMALL_CELL).show(index), colour=colour)
-            for states, _, _, colour in self.rows
+            Panel(tile.show(index), colour=colour)
+            for tile, (_, _, colour) in zip(self.tiles(NARROW), self.rows, strict=True)
         ]
         t = self.lettering.maths(f"t = {self.reverse.timesteps[index]}", size=SMALL_SIZE)
         column = Column(panels, t)
@@ -226,8 +251,10 @@ class PredictedNoise(LectureScene):
 
     def along_the_row(self) -> None:
         """From the blur at the left to the picture at the right."""
+        blur = "a grey blur" if guesses_of(self.reverse).shape[2] == 1 else "a blur"
+        guess = blur if self.blurred else "made of it"
         with self.beat(
-            "At the left there is nothing but noise, and the guess is a grey blur.", detail=True
+            f"At the left there is nothing but noise, and the guess is {guess}.", detail=True
         ):
             self.play(
                 *(column.animate.light(FAINT) for column in self.columns[1:]),
@@ -235,7 +262,10 @@ class PredictedNoise(LectureScene):
                 run_time=0.8,
             )
             self.light(0)
-        with self.beat("The less noise is left, the sharper the guess becomes.") as beat:
+        told = "The less noise is left, the sharper the guess becomes."
+        if not self.blurred:
+            told = "To the right there is less and less noise for the network to name."
+        with self.beat(told) as beat:
             for column, index in list(zip(self.columns, moments(self.reverse), strict=True))[1:]:
                 self.play(
                     column.animate.light(1),
@@ -254,14 +284,15 @@ class PredictedNoise(LectureScene):
     def many(self) -> None:
         """The guesses of many runs: one blur first, then each its own picture."""
         run, letters = self.reverse, self.lettering
-        assert run.x0_hat is not None
-        shown = run.x0_hat[:, : ROWS * ROW]
-        frames = Frames.mosaic(shown, ROW, 2, self.theme.background)
-        self.mosaic = Panel(
-            Tile(frames, SMALL_CELL).follow(self.playhead), colour=self.theme.prediction
-        )
+        guesses = guesses_of(run)
+        columns = most_columns(guesses, ROW, ROWS, MOSAIC)
+        shown = guesses[:, : ROWS * columns]
+        tile = mosaic_of(shown, columns, MOSAIC, self.theme.background)
+        self.mosaic = Panel(tile.follow(self.playhead), colour=self.theme.prediction)
         Zone(MARGIN, STAGE.top + 4, STAGE.right, STAGE.top + 252).put(self.mosaic, 0.5, 0)
-        name = letters.maths("hat(x)_0", size=HEADING_SIZE, colour=self.theme.prediction)
+        name = letters.maths(
+            f"hat({self.symbols.letter})_0", size=HEADING_SIZE, colour=self.theme.prediction
+        )
         self.play(
             FadeOut(Group(*self.columns, self.labels)),
             self.playhead.animate.set_value(0),
@@ -269,7 +300,10 @@ class PredictedNoise(LectureScene):
         )
         with self.beat(f"These are the guesses of {shown.shape[1]} runs, each from other noise."):
             self.appear(self.mosaic, seconds=0.8)
-        with self.beat("At first all get the same blur: the average of what can come."):
+        told = "At first all get the same blur: the average of what can come."
+        if not self.blurred or apart(shown[0]) > ALIKE * apart(shown[-1]):
+            told = "At first, each of them is a guess from noise alone."
+        with self.beat(told):
             self.play(
                 Indicate(self.mosaic.border, color=self.theme.prediction, scale_factor=1.01),
                 run_time=1.4,
@@ -287,11 +321,16 @@ class PredictedNoise(LectureScene):
             )
         ]
         guess, seen = self.curves
-        self.name_of_guess.next_to(guess.at(self.reverse.steps * 0.13), LEFT + DOWN, buff=px(4))
-        name_of_seen = letters.maths("x_t", size=HEADING_SIZE)
+        # Beside a curve that falls at once there is room on its other side.
+        early = self.halves[0] <= self.reverse.steps * 0.13 + 1
+        side = RIGHT + UP if early else LEFT + DOWN
+        self.name_of_guess.next_to(guess.at(self.reverse.steps * 0.13), side, buff=px(4))
+        name_of_seen = letters.maths(f"{self.symbols.letter}_t", size=HEADING_SIZE)
         name_of_seen.next_to(seen.at(self.reverse.steps * 0.55), RIGHT + UP, buff=px(4))
         words = letters.words(
-            "distance to the finished picture", size=SMALL_SIZE, colour=theme.quiet
+            f"distance to the finished {'latent' if self.latents else 'picture'}",
+            size=SMALL_SIZE,
+            colour=theme.quiet,
         )
         words.next_to(self.axis.at(self.reverse.steps), UP, buff=px(CURVES - 14))
         words.align_to(self.axis.line, RIGHT)
@@ -306,13 +345,16 @@ class PredictedNoise(LectureScene):
     def compare(self) -> None:
         """When either has come half of its way."""
         run = self.reverse
-        halves = [half_way(left) for left in (self.guess_left, self.seen_left)]
+        only = "only " if self.ahead else ""
         sentences = (
             ("At t = {t}, the guesses have come half of the way.", self.theme.prediction),
-            ("The noisy pictures are half way only at t = {t}.", self.theme.text),
+            (f"The noisy pictures are half way {only}at t = {{t}}.", self.theme.text),
         )
-        for index, curve, (sentence, colour) in zip(halves, self.curves, sentences, strict=True):
+        halves = zip(self.halves, self.curves, sentences, strict=True)
+        for index, curve, (sentence, colour) in halves:
             t = int(run.timesteps[index])
+            if index == run.steps:
+                sentence = "The noisy pictures are not half way before the last step."
             spoken = sentence.replace("t = {t}", f"t equals {t}")
             rule = DashedLine(self.axis.at(index), curve.at(index), color=colour)
             with self.beat(sentence.format(t=t), spoken) as beat:
@@ -325,14 +367,18 @@ class PredictedNoise(LectureScene):
 
     def finish(self) -> None:
         """To the end, and the sentence to remember."""
-        with self.beat(
-            "The shape is settled early. What is left of the run draws the edges.", detail=True
-        ) as beat:
+        told = "The shape is settled early. What is left of the run draws the edges."
+        if not (self.ahead and self.blurred):
+            told = "In the end, guess and noisy picture meet: the picture is finished."
+        with self.beat(told, detail=True) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(self.reverse.steps),
                 run_time=max(beat.left, 3),
             )
-        with self.beat("A blurred guess is an honest one: many pictures can still come."):
+        told = "A blurred guess is an honest one: many pictures can still come."
+        if not self.blurred:
+            told = "Each guess is made of what can be seen: the less noise, the more of it."
+        with self.beat(told):
             self.play(self.playhead.animate(rate_func=smooth).set_value(0), run_time=1.6)
             self.play(
                 Indicate(self.mosaic.border, color=self.theme.prediction, scale_factor=1.01),
@@ -340,25 +386,3 @@ class PredictedNoise(LectureScene):
             )
         self.rest(0.6)
         self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)
-
-
-class Column(Group):
-    """One moment: panels under one another, and its t below."""
-
-    def __init__(self, panels: list[Panel], t: VGroup) -> None:
-        self.panels, self.t = panels, t
-        stack = Group(*panels).arrange(DOWN, buff=px(8))
-        t.next_to(stack, DOWN, buff=px(10))
-        super().__init__(*panels, t)
-
-    @property
-    def tiles(self) -> list[Tile]:
-        """From top to bottom."""
-        return [panel.tile for panel in self.panels]
-
-    def light(self, opacity: float) -> Column:
-        """Let the pictures be seen fully, or recede; the time stays readable."""
-        for panel in self.panels:
-            panel.tile.set_opacity(opacity)
-            panel.border.set_stroke(opacity=opacity)
-        return self

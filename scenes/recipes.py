@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 from diffusion_core.errors import UsageError
 from diffusion_core.latent.models import both_models
-from diffusion_core.models import reads_words
+from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipe import (
     SEED_LIMIT,
     BrushRecipe,
@@ -27,33 +26,26 @@ from diffusion_core.recipe import (
     TrainingRecipe,
     UTurnRecipe,
 )
+from scenes.asking import other_prompts, reading, scale_of, usual_prompt, wanted
+from scenes.model_kinds import kind_of_model
 from scenes.options import USUAL_GUIDANCE, SceneOptions
 
 Recipes = Mapping[str, Recipe]
 """Runs by the names that a scene knows them by."""
 GALLERY = 24
 """Samples that are drawn at once where a scene shows many."""
-USUAL_PROMPT = "a seven"
-"""What is asked for where a scene needs a prompt and none was chosen."""
 LOOKED_INTO = 12
 """Pictures over which it is averaged what each part of the network does."""
 GUIDED = 16
 """Samples at each guidance scale of a row of scales."""
 RERUNS = 5
 """Runs of each rule from one starting noise."""
-OTHER_DIGITS = {
-    "a two": {"two", "2"},
-    "a zero": {"zero", "0"},
-    "a four": {"four", "4"},
-    "an eight": {"eight", "8"},
-    "a three": {"three", "3"},
-    "a nine": {"nine", "9"},
-}
-"""What may be asked for beside a prompt, and the words of it that the prompt must not have."""
-BESIDE = 4
-"""Prompts beside the chosen one."""
 CHANGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.7)
 """Shares of the steps after which a prompt is changed for another."""
+FEW_CHANGES = (0.0, 0.2, 0.4, 0.7)
+"""The same where every picture costs much."""
+DRAWN = 28
+"""Pixels a side of the pictures in which patches and holes were chosen."""
 
 
 def forward(options: SceneOptions) -> Recipes:
@@ -65,8 +57,9 @@ def forward(options: SceneOptions) -> Recipes:
 
 def reverse(options: SceneOptions) -> Recipes:
     """Many samples of one model, led back at once."""
+    count = kind_of_model(options.model).fewer(GALLERY, 4)
     # The first sample has the asked seed; the others follow it, round the end of the range.
-    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GALLERY))
+    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(count))
     return {
         "reverse": ReverseRecipe(
             model=options.model,
@@ -82,7 +75,8 @@ def asked(options: SceneOptions, prompt: str) -> ReverseRecipe:
     """The same, asked for ``prompt``; "" asks for nothing."""
     recipe = reverse(options)["reverse"]
     assert isinstance(recipe, ReverseRecipe)
-    return replace(recipe, prompt=prompt, guidance=options.scale(prompt))
+    scale = scale_of(options, kind_of_model(options.model), prompt)
+    return replace(recipe, prompt=prompt, guidance=scale)
 
 
 def reverse_asked(options: SceneOptions) -> Recipes:
@@ -90,9 +84,14 @@ def reverse_asked(options: SceneOptions) -> Recipes:
     return {"reverse": asked(options, options.prompt)}
 
 
+def reverse_wanted(options: SceneOptions) -> Recipes:
+    """The same where nothing need be asked for: of a pretrained model that reads, what is usual."""
+    return {"reverse": asked(options, wanted(options, kind_of_model(options.model))["prompt"])}
+
+
 def inside(options: SceneOptions) -> Recipes:
     """The network looked into, from a little noise to much."""
-    prompt = options.prompt or (USUAL_PROMPT if reads_words(options.model) else "")
+    prompt = options.prompt or usual_prompt(kind_of_model(options.model))
     return {
         "inside": InsideRecipe(
             model=options.model,
@@ -134,35 +133,41 @@ def routes(options: SceneOptions) -> Recipes:
 
 def ddpm_and_ddim(options: SceneOptions) -> Recipes:
     """Several runs of each rule from one starting noise."""
+    kind = kind_of_model(options.model)
+    runs, prompt = kind.fewer(RERUNS, 3), wanted(options, kind)
     return {
         "ddim": ReverseRecipe(
             model=options.model,
-            seeds=(options.seed,) * RERUNS,
+            seeds=(options.seed,) * runs,
             sampler="ddim",
             steps=options.steps,
             schedule=options.schedule,
+            **prompt,
         ),
         "ddpm": ForksRecipe(
             model=options.model,
             seed=options.seed,
-            reseeds=tuple((options.seed + 1 + i) % SEED_LIMIT for i in range(RERUNS)),
+            reseeds=tuple((options.seed + 1 + i) % SEED_LIMIT for i in range(runs)),
             sampler="ddpm",
             steps=options.steps,
             schedule=options.schedule,
+            **prompt,
         ),
     }
 
 
 def guidance(options: SceneOptions) -> Recipes:
     """The same noises at four guidance scales."""
-    prompt = options.prompt or USUAL_PROMPT
-    scale = options.scale(prompt)
+    kind = reading(options)
+    prompt = options.prompt or usual_prompt(kind)
+    scale = scale_of(options, kind, prompt)
     if not 1 < scale <= 25:
         raise UsageError(
             f"guidance = {scale:g}: this scene shows g = 1, the chosen one, and two and four times "
             "as much; choose it above 1 and up to 25"
         )
-    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(GUIDED))
+    seeds = tuple((options.seed + i) % SEED_LIMIT for i in range(kind.fewer(GUIDED, 3)))
+    scales = (1.0, scale, 4 * scale) if kind.pretrained else (1.0, scale, 2 * scale, 4 * scale)
     return {
         f"g{g:g}": ReverseRecipe(
             model=options.model,
@@ -173,59 +178,60 @@ def guidance(options: SceneOptions) -> Recipes:
             steps=options.steps,
             schedule=options.schedule,
         )
-        for g in (1.0, scale, 2 * scale, 4 * scale)
+        for g in scales
     }
 
 
 def u_turn(options: SceneOptions) -> Recipes:
     """Into the noise and back, whole and with a hole in the picture."""
+    kind = kind_of_model(options.model)
     turned = UTurnRecipe(
         model=options.model,
         seed=options.seed,
-        samples=3,
-        turns=(200, 500, 700, 800, 900),
+        samples=kind.fewer(3, 2),
+        turns=tuple(kind.time(t) for t in (200, 500, 700, 800, 900)),
         sampler=options.sampler,
         steps=options.steps,
         schedule=options.schedule,
+        **wanted(options, kind),
     )
-    return {"u_turn": turned, "repair": replace(turned, samples=1, erase=(9, 4, 8, 20))}
+    hole = kind.patch((9, 4, 8, 20), DRAWN)
+    return {"u_turn": turned, "repair": replace(turned, samples=1, erase=hole)}
 
 
 def similar_noise(options: SceneOptions) -> Recipes:
     """A patch and a sample that change, and the ways between two noises."""
+    kind = kind_of_model(options.model)
+    samples, prompt = kind.fewer(6, 3), wanted(options, kind)
     original = SimilarNoiseRecipe(
         model=options.model,
         seed=options.seed,
-        samples=6,
-        patch=(11, 11, 6, 6),
-        entry=2,
+        samples=samples,
+        patch=kind.patch((11, 11, 6, 6), DRAWN),
+        entry=(samples - 1) // 2,
         sampler=options.sampler,
         steps=options.steps,
         schedule=options.schedule,
+        **prompt,
     )
     between = InterpolationRecipe(
         model=options.model,
         seed=options.seed,
         other=(options.seed + 1) % SEED_LIMIT,
-        points=8,
+        points=kind.fewer(8, 5),
         sampler=options.sampler,
         steps=options.steps,
         schedule=options.schedule,
+        **prompt,
     )
     return {"similar_noise": original, "between": between}
 
 
-def other_prompts(prompt: str) -> tuple[str, ...]:
-    """Other digits than those that ``prompt`` names, the first few."""
-    said = set(re.findall(r"\w+", prompt.casefold()))
-    others = [other for other, words in OTHER_DIGITS.items() if not words & said]
-    return tuple(others[:BESIDE])
-
-
 def text_to_image(options: SceneOptions) -> Recipes:
     """One noise under several prompts, and one path whose prompt changes at several t."""
-    prompt = options.prompt or USUAL_PROMPT
-    scale = options.scale(prompt)
+    kind = reading(options)
+    prompt = options.prompt or usual_prompt(kind)
+    scale = scale_of(options, kind, prompt)
     if not 1 <= scale <= 25:
         raise UsageError(
             f"guidance = {scale:g}: this scene shows what words decide; choose it from 1, which is "
@@ -236,20 +242,22 @@ def text_to_image(options: SceneOptions) -> Recipes:
             f"steps = {options.steps}: this scene changes the words at tenths of the way; choose "
             "at least 10"
         )
-    others = other_prompts(prompt)
+    others = other_prompts(prompt, kind)[: 2 if kind.large else None]
     words = ForksRecipe(
         model=options.model,
         seed=options.seed,
         prompt=prompt,
-        words=True,
+        words=not kind.pretrained,
         prompts=("", prompt, *others),
         guidance=scale,
         sampler=options.sampler,
         steps=options.steps,
         schedule=options.schedule,
     )
-    after = [round(share * options.steps) for share in CHANGES]
-    changed = replace(words, words=False, prompts=others[:1], samples=4)
+    after = [round(share * options.steps) for share in (FEW_CHANGES if kind.large else CHANGES)]
+    # What a pretrained model drew is read by no judge; the first sample is compared with others.
+    samples = 1 if kind.pretrained else 4
+    changed = replace(words, words=False, prompts=others[:1], samples=samples)
     return {"words": words} | {f"changed after {n}": replace(changed, after=n) for n in after}
 
 
@@ -329,6 +337,8 @@ def noise_brush(options: SceneOptions) -> Recipes:
 
 def latent(options: SceneOptions) -> Recipes:
     """Pictures encoded and decoded, and the process on pixels and among latents."""
+    if is_pretrained(options.model):
+        return _latent_of_pretrained(options)
     model, picture_model = both_models(options.model)
     return {
         "latent": LatentRecipe(
@@ -339,6 +349,22 @@ def latent(options: SceneOptions) -> Recipes:
             sampler=options.sampler,
             steps=options.steps,
             schedule=options.schedule,
+        )
+    }
+
+
+def _latent_of_pretrained(options: SceneOptions) -> Recipes:
+    """The same of a pipeline of latents, beside which stands no model of pixels."""
+    kind = kind_of_model(options.model)
+    return {
+        "latent": LatentRecipe(
+            model=options.model,
+            picture_model="",
+            seed=options.seed,
+            samples=kind.fewer(8, 4),
+            sampler=options.sampler,
+            steps=options.steps,
+            **wanted(options, kind),
         )
     }
 
@@ -355,11 +381,8 @@ def both(options: SceneOptions) -> Recipes:
 
 def prompted(options: SceneOptions) -> Recipes:
     """The same noises with a prompt as it is, and with guidance."""
-    runs = guidance(options)
-    return {
-        "plain": runs["g1"],
-        "guided": runs[f"g{options.scale(options.prompt or USUAL_PROMPT):g}"],
-    }
+    plain, guided, *_ = guidance(options).values()
+    return {"plain": plain, "guided": guided}
 
 
 def course(options: SceneOptions) -> Recipes:

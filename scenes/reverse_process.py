@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from textwrap import shorten, wrap
-
-import numpy as np
 from manim import (
     DOWN,
     RIGHT,
@@ -17,16 +14,23 @@ from manim import (
     VGroup,
     linear,
 )
-from numpy.typing import NDArray
 
 from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.trajectory import Trajectory
+from scenes.asked import point_at_words, say_what_is_left_out
+from scenes.measures import BLURRED, begins_blurred, begins_shaped, grey, settles
+from scenes.stage.fitting import mosaic_of, tile_of
 from scenes.stage.layout import AXIS, FRAME, TALL_STAGE, TITLE, UNIT, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
 from scenes.stage.numbers import Readout, fixed, significant
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.quoting import lines_of, quoted, said
+from scenes.stage.seen import guesses_of, noise_tile, pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel, Tile
 from scenes.stage.time_axis import TimeAxis
+
+__all__ = ["BLURRED", "ReverseProcess", "begins_blurred", "cell_for", "grey", "spoken_count"]
 
 TILE_SIDE = 280
 """Pixels at 720p that a tile may take."""
@@ -47,20 +51,9 @@ def spoken_count(count: int) -> str:
     return f"{count // 1000} thousand" if count % 1000 == 0 and count >= 1000 else f"{count}"
 
 
-BLURRED = 2.0
-"""A guess with so many times as many grey pixels as the last one is called a blur."""
-
-
-def grey(pictures: NDArray[np.floating]) -> float:
-    """The share of pixels that are neither nearly black nor nearly white."""
-    return float((np.abs(pictures) < 0.8).mean())
-
-
-def begins_blurred(run: Trajectory, sample: int = 0) -> bool:
-    """Whether the first guess of ``sample`` is a blur beside the last one."""
-    assert run.x0_hat is not None
-    first, last = (grey(run.x0_hat[index, sample]) for index in (0, -1))
-    return first >= BLURRED * last
+def columns_of(count: int) -> int:
+    """In how many columns so many samples stand, all rows full."""
+    return max(n for n in range(1, MOSAIC_COLUMNS + 1) if count % n == 0)
 
 
 class ReverseProcess(LectureScene):
@@ -74,6 +67,9 @@ class ReverseProcess(LectureScene):
         # What the model that ships was taught; of another one only that they were pictures.
         self.thing = "digit" if recipe["model"] == DEFAULT_MODEL else "picture"
         self.blurred = begins_blurred(self.reverse)
+        self.shaped, self.settles = begins_shaped(self.reverse), settles(self.reverse)
+        self.symbols = symbols_of(self.reverse)
+        self.latents = self.symbols.latents
         self.playhead = ValueTracker(0)
         self.build()
         self.begin()
@@ -90,20 +86,23 @@ class ReverseProcess(LectureScene):
         """Three tiles on one line, the axis below, the formula above."""
         theme, letters, run = self.theme, self.lettering, self.reverse
         assert run.eps_hat is not None
-        assert run.x0_hat is not None
-        cell = cell_for(TILE_SIDE, run.states.shape[-1])
 
-        def panel(states: np.ndarray, label: str, words: str, colour: str) -> Panel:
+        def panel(tile: Tile, label: str, words: str, colour: str) -> Panel:
             return Panel(
-                Tile(Frames.of(states[:, 0]), cell).follow(self.playhead),
+                tile.follow(self.playhead),
                 colour=colour,
                 label=letters.maths(label, colour=colour, size=HEADING_SIZE + 6),
                 words=letters.words(words, size=SMALL_SIZE, colour=theme.quiet),
             )
 
-        self.seen = panel(run.states, "x_t", "what it is given", theme.text)
-        self.named = panel(run.eps_hat, "hat(epsilon)", "the noise it sees", theme.noise)
-        self.guessed = panel(run.x0_hat, "hat(x)_0", "its best guess", theme.prediction)
+        given, guess = (
+            tile_of(shown[:, 0], TILE_SIDE) for shown in (pictures_of(run), guesses_of(run))
+        )
+        noise = noise_tile(run.eps_hat[:, 0], run, TILE_SIDE, theme.background)
+        what = "the noise, in latents" if self.latents else "the noise it sees"
+        self.seen = panel(given, self.symbols.state, "what it is given", theme.text)
+        self.named = panel(noise, "hat(epsilon)", what, theme.noise)
+        self.guessed = panel(guess, self.symbols.guess, "its best guess", theme.prediction)
         self.panels = Group(self.seen, self.named, self.guessed).arrange(RIGHT, buff=px(100))
         self.asked = self.quoted()
         if self.prompt:
@@ -134,16 +133,13 @@ class ReverseProcess(LectureScene):
 
     def quoted(self) -> VGroup:
         """What is asked for, in the colour of words; nothing where nothing is."""
-        lines = wrap(f"“{self.prompt}”", LETTERS, max_lines=LINES, placeholder=" …”")
-        return self.lettering.lines(
-            *(lines if self.prompt else ()), size=SMALL_SIZE, colour=self.theme.guidance, gap=px(8)
-        )
+        lines = lines_of(self.prompt, LETTERS, LINES) if self.prompt else ()
+        return self.lettering.lines(*lines, size=SMALL_SIZE, colour=self.theme.guidance, gap=px(8))
 
     def build_formula(self) -> MathTypst:
         """How the guess follows from the named noise, top right."""
         formula = self.lettering.maths(
-            "{{ hat(x)_0 : guess }} = (x_t - sqrt(1 - macron(alpha)_t)"
-            " thin {{ hat(epsilon) : noise }}) / sqrt(macron(alpha)_t)",
+            self.symbols.guessing,
             size=HEADING_SIZE,
             guess=self.theme.prediction,
             noise=self.theme.noise,
@@ -154,9 +150,8 @@ class ReverseProcess(LectureScene):
     def build_readouts(self) -> VGroup:
         """ᾱ_t and the signal-to-noise ratio, under the axis."""
         run, axis, letters = self.reverse, self.axis, self.lettering
-        self.alpha_bar = Readout(
-            letters, "macron(alpha)_t", lambda: float(run.alpha_bar[axis.index]), fixed(3)
-        )
+        name, values = self.symbols.level, self.symbols.levels(run)
+        self.alpha_bar = Readout(letters, name, lambda: float(values[axis.index]), fixed(3))
         self.snr = Readout(letters, '"SNR"', lambda: float(run.snr[axis.index]), significant)
         return axis.readouts(self.alpha_bar, self.snr)
 
@@ -164,7 +159,8 @@ class ReverseProcess(LectureScene):
 
     def begin(self) -> None:
         """Pure noise."""
-        with self.beat("Now the way back. It starts from pure noise: every pixel is random."):
+        numbers = "number of the latent" if self.latents else "pixel"
+        with self.beat(f"Now the way back. It starts from pure noise: every {numbers} is random."):
             self.heading_text = self.heading("How can noise become a picture?")
             self.appear(self.heading_text)
             self.given.shift(self.aside)
@@ -181,16 +177,20 @@ class ReverseProcess(LectureScene):
                     run_time=1.2,
                 )
             return
-        with self.beat(f"And we say what it should become: “{self.prompt}”."):
+        with self.beat(f"And we say what it should become: “{said(self.prompt)}”.") as beat:
             self.appear(self.asked, seconds=0.8)
             self.play(Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05))
+            if len(self.prompt) > LETTERS * LINES:
+                point_at_words(self, self.asked, beat)
+        say_what_is_left_out(self, self.reverse)
 
     def ask_network(self) -> None:
         """What the network says of it."""
         count = self.reverse.facts["pictures"]
+        numbers = ("many", "many") if count is None else (f"{count:,}", spoken_count(count))
         written, spoken = (
             f"A network that was trained on {number} {self.thing}s names the noise it sees."
-            for number in (f"{count:,}", spoken_count(count))
+            for number in numbers
         )
         with self.beat(written, spoken):
             self.play(self.given.animate.shift(-self.aside), run_time=1.0)
@@ -199,17 +199,18 @@ class ReverseProcess(LectureScene):
 
     def guess(self) -> None:
         """What is left when the named noise is taken away."""
-        found = "a blur, at first" if self.blurred else "a rough shape already"
-        said = f"Take that noise away, and its best guess remains: {found}."
-        with self.beat(said, detail=True):
+        found = ": a blur, at first" if self.blurred else ": a rough shape already"
+        if not self.blurred and not self.shaped:
+            found = ""
+        with self.beat(f"Take that noise away, and its best guess remains{found}.", detail=True):
             self.play(FadeIn(self.arrows[1], shift=RIGHT * px(20)), run_time=0.6)
             self.appear(self.guessed, self.formula, seconds=1.0)
             self.play(Indicate(self.guessed.border, color=self.theme.prediction, scale_factor=1.04))
 
     def first_step(self) -> None:
         """One small step, and ask again."""
-        said = "So it takes only a small step towards the guess, and looks again."
-        with self.beat(said, detail=True) as beat:
+        told = "So it takes only a small step towards the guess, and looks again."
+        with self.beat(told, detail=True) as beat:
             for index in (1, 2, 3):
                 self.play(
                     self.playhead.animate(rate_func=linear).set_value(
@@ -221,7 +222,9 @@ class ReverseProcess(LectureScene):
     def all_steps(self) -> None:
         """Every recorded step, to the end."""
         run = self.reverse
-        turns = "the blurred guess turns sharp" if self.blurred else "the guess settles"
+        turns = "the guess settles" if self.settles else "the guess follows"
+        if self.blurred:
+            turns = "the blurred guess turns sharp"
         with self.beat(f"Step by step the noise fades, and {turns}.", loops=True) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
@@ -230,8 +233,8 @@ class ReverseProcess(LectureScene):
         looks = f"{run.facts['nfe']} looks"
         if self.guided:
             looks += ", with the words and without,"
-        said = f"After {looks} the noise is gone, and a {self.thing} is there."
-        with self.beat(said, detail=True):
+        told = f"After {looks} the noise is gone, and a {self.thing} is there."
+        with self.beat(told, detail=True):
             if self.guided:
                 self.play(
                     Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05),
@@ -269,13 +272,9 @@ class ReverseProcess(LectureScene):
 
     def build_mosaic(self, run: Trajectory) -> Panel:
         """All samples of the run side by side."""
-        columns = min(MOSAIC_COLUMNS, run.states.shape[1])
-        frames = Frames.mosaic(run.states, columns, 2, self.theme.background)
-        height, width = frames.size
-        cell = min(
-            cell_for(int(TALL_STAGE.height / UNIT) - 60, height),
-            cell_for(int(TALL_STAGE.width / UNIT), width),
-        )
+        shown = pictures_of(run)
+        room = TALL_STAGE.height / UNIT - 36, TALL_STAGE.width / UNIT
+        tile = mosaic_of(shown, columns_of(shown.shape[1]), room, self.theme.background)
         seeds = run.facts["recipe"]["seeds"]
         words = VGroup(
             self.lettering.words(
@@ -285,10 +284,10 @@ class ReverseProcess(LectureScene):
             )
         )
         if self.prompt:
-            shown = shorten(f"“{self.prompt}”", 2 * LETTERS, placeholder=" …”")
-            words.add(self.lettering.words(shown, size=SMALL_SIZE, colour=self.theme.guidance))
+            asked = quoted(self.prompt, 2 * LETTERS - 2)
+            words.add(self.lettering.words(asked, size=SMALL_SIZE, colour=self.theme.guidance))
         panel = Panel(
-            Tile(frames, cell).follow(self.playhead),
+            tile.follow(self.playhead),
             colour=self.theme.line,
             words=words.arrange(RIGHT, buff=px(40)),
         )

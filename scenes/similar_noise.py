@@ -19,22 +19,30 @@ from manim import (
     linear,
 )
 
+from diffusion_core.bundle import Bundle
 from diffusion_core.trajectory import Trajectory
+from scenes.asked import in_the_corner
+from scenes.stage.fitting import tile_of
+from scenes.stage.frames import States
 from scenes.stage.layout import AXIS, STAGE, TALL_STAGE, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import SMALL_SIZE
 from scenes.stage.numbers import fixed
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.seen import in_latents, pictures_of, unit
+from scenes.stage.tiles import Panel
 from scenes.stage.time_axis import TimeAxis
 
-CELL, ROW_CELL, WAY_CELL = 8, 6, 4
-"""Screen pixels a picture's pixel at 720p: of three tiles, in rows of samples, on a way."""
+WIDE, ROW, WAY = 256, 168, 128
+"""Pixels at 720p for a picture: of three tiles, in rows of samples, on a way."""
 
 
 def change(one: Trajectory, other: Trajectory, sample: int) -> np.ndarray:
     """|one − other| of a sample at every state, (N + 1, C, H, W): black where nothing changed."""
-    both = (run.states[:, sample].astype(np.float32) for run in (one, other))
-    return np.abs(next(both) - next(both)) - 1
+    both = [pictures_of(run)[:, sample] for run in (one, other)]
+    if both[0].dtype == np.uint8:
+        return np.abs(np.subtract(*both, dtype=np.int16)).astype(np.float32) / 127.5 - 1
+    first, second = (states.astype(np.float32) for states in both)
+    return np.abs(first - second) - 1
 
 
 def middle(run: Trajectory) -> int:
@@ -42,13 +50,54 @@ def middle(run: Trajectory) -> int:
     return int(np.argmin(np.abs(np.array(run.facts["weights"]) - 0.5)))
 
 
-def strongest_inside(run: Trajectory) -> str:
+Changes = list[tuple[float, float]]
+"""How much each finished picture changed inside the patch and outside, RMS."""
+
+
+def recorded_changes(run: Trajectory) -> Changes:
+    """As they were recorded: of latents, where the process runs among them."""
+    return list(zip(run.facts["rms_inside"], run.facts["rms_outside"], strict=True))
+
+
+def changed(bundle: Bundle) -> Changes:
+    """As they are seen."""
+    run = bundle["patch"]
+    if not in_latents(run):
+        return recorded_changes(run)
+    # What was recorded is of latents; seen is what was decoded of them.
+    ends = (unit(pictures_of(bundle[name])[-1]) for name in ("patch", "original"))
+    squared = (next(ends) - next(ends)) ** 2
+    top, left, height, width = bundle.facts["recipe"]["patch"]
+    rows, columns = (
+        side / own for side, own in zip(squared.shape[-2:], run.states.shape[-2:], strict=True)
+    )
+    inside = np.zeros(squared.shape[-2:], bool)
+    inside[
+        round(top * rows) : round((top + height) * rows),
+        round(left * columns) : round((left + width) * columns),
+    ] = True
+    return [
+        (float(np.sqrt(s[..., inside].mean())), float(np.sqrt(s[..., ~inside].mean())))
+        for s in squared
+    ]
+
+
+def strongest_inside(run: Trajectory, seen: Changes | None = None) -> str:
     """The sentence that counts the pictures which changed most inside the patch."""
-    both = zip(run.facts["rms_inside"], run.facts["rms_outside"], strict=True)
-    changes = [inside > outside for inside, outside in both]
+    changes = [inside > outside for inside, outside in seen or recorded_changes(run)]
     count, total = sum(changes), len(changes)
     which = f"all {total}" if count == total else f"{count} of {total}"
     return f"In {which} pictures, the change is strongest where the noise is new."
+
+
+def neighbours(bundle: Bundle) -> str:
+    """The sentence on the samples beside the one whose noise is new."""
+    entry = bundle.facts["recipe"]["entry"]
+    ends = (bundle[name].states[-1] for name in ("original", "entry"))
+    moved = np.abs(next(ends).astype(np.float64) - next(ends)).max((1, 2, 3))
+    if not np.delete(moved, entry).any():
+        return "One picture becomes another. Its neighbours do not change at all."
+    return "One picture becomes another. Its neighbours stay, but for their last bits."
 
 
 class SimilarNoise(LectureScene):
@@ -57,6 +106,7 @@ class SimilarNoise(LectureScene):
     def construct(self) -> None:
         """Change a patch, change a sample, walk from one noise to another."""
         self.noises, self.ways = self.runs("similar_noise"), self.runs("between")
+        self.latents = in_latents(self.noises["original"])
         self.playhead = ValueTracker(0)
         self.build_patch()
         self.ask()
@@ -69,7 +119,7 @@ class SimilarNoise(LectureScene):
 
     def refreshed(self) -> None:
         """Back to the noise, and nothing on the stage but the title and the axis."""
-        kept = (self.title, self.axis, self.readouts, self.playhead)
+        kept = (self.title, *self.asked, self.axis, self.readouts, self.playhead)
         gone = [mobject for mobject in self.mobjects if mobject not in kept]
         self.play(
             *(FadeOut(mobject) for mobject in gone),
@@ -82,23 +132,25 @@ class SimilarNoise(LectureScene):
     def build_patch(self) -> None:
         """Three tiles: a run, the run with other noise in the patch, and what differs."""
         theme, letters = self.theme, self.lettering
+        self.asked = in_the_corner(self, self.noises)
         self.title = self.heading("If the noise changes a little, what becomes of the picture?")
         one, other = self.noises["original"], self.noises["patch"]
 
-        def panel(states: np.ndarray, words: str, colour: str) -> Panel:
+        def panel(states: States, words: str, colour: str) -> Panel:
             return Panel(
-                Tile(Frames.of(states), CELL).follow(self.playhead),
+                tile_of(states, WIDE).follow(self.playhead),
                 colour=colour,
                 words=letters.words(words, size=SMALL_SIZE, colour=theme.quiet),
             )
 
-        self.first = panel(one.states[:, 0], "one noise", theme.text)
-        self.second = panel(other.states[:, 0], "a patch is new", theme.noise)
+        first, second = (pictures_of(run)[:, 0] for run in (one, other))
+        self.first = panel(first, "one noise", theme.text)
+        self.second = panel(second, "a patch is new", theme.noise)
         self.differs = panel(change(one, other, 0), "what differs", theme.signal)
         Group(self.first, self.second, self.differs).arrange(RIGHT, buff=px(96))
         STAGE.put(Group(self.first, self.second, self.differs), 0.5, 0.3)
         self.patches = VGroup(
-            *(self.outline(panel, CELL) for panel in (self.first, self.second, self.differs))
+            *(self.outline(panel) for panel in (self.first, self.second, self.differs))
         )
         self.axis = TimeAxis(
             letters,
@@ -111,19 +163,23 @@ class SimilarNoise(LectureScene):
         )
         self.readouts = self.axis.readouts()
 
-    def outline(self, panel: Panel, cells: int) -> Square:
-        """The patch, drawn over a tile."""
+    def outline(self, panel: Panel) -> Square | VGroup:
+        """The patch, drawn over a tile; in colour, on a band that sets it off from noise."""
         top, left, height, width = self.noises.facts["recipe"]["patch"]
-        cell = px(cells)
+        cell = panel.tile.width / self.noises["original"].states.shape[-1]
         frame = Square(color=self.theme.noise, stroke_width=4)
         frame.stretch_to_fit_width(width * cell).stretch_to_fit_height(height * cell)
         corner = panel.tile.get_corner((-1, 1, 0))
-        return frame.move_to(corner + np.array([left + width / 2, -(top + height / 2), 0]) * cell)
+        frame.move_to(corner + np.array([left + width / 2, -(top + height / 2), 0]) * cell)
+        if pictures_of(self.noises["original"]).shape[2] == 1:
+            return frame
+        band = frame.copy().set_stroke(self.theme.background, width=12)
+        return VGroup(band, frame)
 
     def ask(self) -> None:
         """One noise."""
         with self.beat("Every picture begins as noise. Change the noise a little: what happens?"):
-            self.appear(self.title)
+            self.appear(self.title, *self.asked)
             self.appear(self.first, seconds=0.8)
             self.appear(self.axis, self.readouts, seconds=0.6)
             self.axis.follow()
@@ -133,9 +189,10 @@ class SimilarNoise(LectureScene):
         with self.beat("Here is the same noise again, but one patch of it is new."):
             self.appear(self.second, seconds=0.8)
             self.play(*(Create(patch) for patch in self.patches[:2]), run_time=0.9)
-        with self.beat(
-            "All that differs is inside the patch. Everything else is the same.", detail=True
-        ):
+        told = "All that differs is inside the patch. Everything else is the same."
+        if self.latents:
+            told = "Among the latents, all that differs is inside the patch. Here it is decoded."
+        with self.beat(told, detail=True):
             self.appear(self.differs, seconds=0.7)
             self.play(Create(self.patches[2]), run_time=0.7)
 
@@ -147,8 +204,7 @@ class SimilarNoise(LectureScene):
                 self.playhead.animate(rate_func=linear).set_value(run.steps),
                 run_time=max(beat.left, 6),
             )
-        facts = self.noises["patch"].facts
-        inside, outside = (facts[name][0] for name in ("rms_inside", "rms_outside"))
+        inside, outside = changed(self.noises)[0]
         self.numbers = numbers = self.lettering.lines(
             f"inside the patch {fixed(2)(inside)}",
             f"outside {fixed(2)(outside)}",
@@ -165,11 +221,12 @@ class SimilarNoise(LectureScene):
 
     # -- a sample --------------------------------------------------------------------
 
-    def row(self, states: np.ndarray, cell: int) -> Group:
-        """Samples (N + 1, B, C, H, W) side by side, at the playhead."""
+    def row(self, run: Trajectory, room: float) -> Group:
+        """The samples of a run side by side, at the playhead."""
+        shown = pictures_of(run)
         panels = [
-            Panel(Tile(Frames.of(states[:, i]), cell).follow(self.playhead), colour=self.theme.text)
-            for i in range(states.shape[1])
+            Panel(tile_of(shown[:, i], room).follow(self.playhead), colour=self.theme.text)
+            for i in range(shown.shape[1])
         ]
         return Group(*panels).arrange(RIGHT, buff=px(18))
 
@@ -177,15 +234,15 @@ class SimilarNoise(LectureScene):
         """The same patch in every noise of a row."""
         one, other = self.noises["original"], self.noises["patch"]
         self.refreshed()
-        before, after = self.row(one.states, ROW_CELL), self.row(other.states, ROW_CELL)
+        before, after = self.row(one, ROW), self.row(other, ROW)
         self.patched = before, after
         TALL_STAGE.put(Group(before, after).arrange(DOWN, buff=px(40)), 0.5, 0.35)
-        patches = VGroup(*(self.outline(panel, ROW_CELL) for panel in after))
+        patches = VGroup(*(self.outline(panel) for panel in after))
         with self.beat("And in other noises? The same patch is new in each of them."):
             self.appear(before, seconds=0.6)
             self.appear(after, seconds=0.6)
             self.play(LaggedStart(*(Create(patch) for patch in patches), lag_ratio=0.2))
-        with self.beat(strongest_inside(other)) as beat:
+        with self.beat(strongest_inside(other, changed(self.noises))) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(one.steps),
                 run_time=max(beat.left, 5),
@@ -196,7 +253,7 @@ class SimilarNoise(LectureScene):
         theme, entry = self.theme, self.noises.facts["recipe"]["entry"]
         one, other = self.noises["original"], self.noises["entry"]
         self.refreshed()
-        before, after = self.row(one.states, ROW_CELL), self.row(other.states, ROW_CELL)
+        before, after = self.row(one, ROW), self.row(other, ROW)
         self.samples = before, after
         rows = Group(before, after).arrange(DOWN, buff=px(40))
         TALL_STAGE.put(rows, 0.5, 0.35)
@@ -212,7 +269,7 @@ class SimilarNoise(LectureScene):
             self.appear(before, seconds=0.7)
             self.appear(after, seconds=0.7)
             self.appear(arrow, seconds=0.5)
-        with self.beat("One picture becomes another. Its neighbours do not change at all.") as beat:
+        with self.beat(neighbours(self.noises)) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(one.steps),
                 run_time=max(beat.left, 5),
@@ -225,7 +282,7 @@ class SimilarNoise(LectureScene):
         theme, letters = self.theme, self.lettering
         straight, round_ = self.ways["lerp"], self.ways["slerp"]
         self.refreshed()
-        self.rows = rows = [self.row(run.states, WAY_CELL) for run in (straight, round_)]
+        self.rows = rows = [self.row(run, WAY) for run in (straight, round_)]
         self.sizes = sizes = [
             VGroup(
                 *(

@@ -22,14 +22,23 @@ from manim import (
 
 from diffusion_core.bundle import Bundle
 from diffusion_core.trajectory import Trajectory
+from scenes.asked import in_the_corner
+from scenes.measures import ALIKE, coarse, correlation
+from scenes.stage.fitting import mosaic_of, tile_of
 from scenes.stage.layout import FRAME, STAGE, TITLE, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
 from scenes.stage.numbers import fixed
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.seen import in_latents, pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel
 
-CELL, SMALL_CELL = 6, 4
-"""Screen pixels a picture's pixel at 720p, and where two stand in one column."""
+ROOM = 168
+"""Pixels at 720p for a picture."""
+COLUMN = 266.0, 168.0
+"""Height and width of the room for several in one column."""
+SAME = 0.9
+"""Correlation from which on two pictures are said to be the same."""
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -62,12 +71,73 @@ def what_turned(bundle: Bundle) -> str:
     mine = bundle["forward"].facts.get("class")
     first, ways = turning_class(bundle), returns(bundle)
     if mine is None:
-        return "Far enough out, what comes back has only its coarsest traits left."
+        return what_is_left(bundle)
     if first is None:
         t = ways[-1].facts["turn"]
         return f"Even from t = {t}, this {DIGITS[mine]} came back as {a(mine)}."
     t, found = ways[first].facts["turn"], ways[first].facts["final_class"][0]
     return f"From t = {t}, it is another digit: {a(found)} came back."
+
+
+def likeness(bundle: Bundle, way: Trajectory) -> tuple[float, float]:
+    """How like the picture its first return is: of all pixels, and of the coarsest traits."""
+    picture, end = pictures_of(bundle["forward"])[0, 0], pictures_of(way)[-1, 0]
+    return correlation(picture, end), correlation(coarse(picture), coarse(end))
+
+
+def away(way: Trajectory) -> str:
+    """How far the first return is from the picture, as a sentence has it."""
+    what = "its latent" if in_latents(way) else "the picture"
+    return f"{way.facts['rms_to_x0'][0]:.2f} away from {what}"
+
+
+def how_near(bundle: Bundle) -> str:
+    """The sentence on the return from the least noise."""
+    way = returns(bundle)[0]
+    t = way.facts["turn"]
+    if likeness(bundle, way)[0] >= SAME:
+        return f"From t = {t}, it is the same picture, almost to the pixel."
+    return f"From t = {t}, what comes back is {away(way)}."
+
+
+def what_goes(bundle: Bundle) -> str:
+    """The sentence on the returns between the least noise and the most."""
+    ways = returns(bundle)
+    if bundle["forward"].facts.get("class") is not None:
+        return "With more noise, the strokes begin to move: details are lost first."
+    if all(fine < rough for fine, rough in (likeness(bundle, way) for way in ways[1:-1])):
+        return "With more noise, less comes back: details are lost first."
+    distances = [way.facts["rms_to_x0"][0] for way in ways]
+    if sorted(distances) == distances:
+        return "The more noise, the further is what comes back from the picture."
+    return "And from more noise? The distance to the picture stands below each."
+
+
+def what_is_left(bundle: Bundle) -> str:
+    """The sentence on the return from the most noise, where nobody reads what it shows."""
+    way = returns(bundle)[-1]
+    alike, roughly = likeness(bundle, way)
+    if alike < SAME and roughly >= ALIKE:
+        return "Far enough out, what comes back has only its coarsest traits left."
+    if alike < ALIKE:
+        return f"From t = {way.facts['turn']}, another picture comes back."
+    return f"From t = {way.facts['turn']}, what comes back is {away(way)}."
+
+
+def what_is_repaired(bundle: Bundle) -> str:
+    """The sentence on a damaged picture that returns from the least noise."""
+    facts = returns(bundle)[0].facts
+    if facts["hole_to_damaged"][0] < facts["hole_to_x0"][0]:
+        return "Too little noise repairs nothing: the hole is faithfully brought back."
+    return "From little noise, the place of the hole already looks more like before."
+
+
+def what_changes(bundle: Bundle) -> str:
+    """The sentence on what such a repair does to the rest."""
+    first, *_, last = (way.facts["rest_to_x0"][0] for way in returns(bundle))
+    if last > first:
+        return "With enough noise to hide the hole, the rest of the picture changes too."
+    return "And the rest of the picture? How far it has moved stands below."
 
 
 def how_often(bundle: Bundle) -> str:
@@ -93,6 +163,8 @@ class UTurn(LectureScene):
     def construct(self) -> None:
         """Ask, go out, come back, compare, repeat, repair, remember."""
         self.turned, self.repaired = self.runs("u_turn"), self.runs("repair")
+        self.symbols = symbols_of(self.turned["forward"])
+        self.kind = "latent" if self.symbols.latents else "picture"
         self.playhead = ValueTracker(0)
         self.ask()
         self.go_out()
@@ -109,17 +181,17 @@ class UTurn(LectureScene):
     def row_of(self, bundle: Bundle) -> tuple[Panel, list[Panel], list[Panel]]:
         """The picture on the left, x_t above and what returns below, column by column."""
         theme, letters = self.theme, self.lettering
-        forward = bundle["forward"].states[:, 0]
+        forward = pictures_of(bundle["forward"])[:, 0]
         start = Panel(
-            Tile(Frames.of(forward), CELL).show(0),
+            tile_of(forward, ROOM).show(0),
             colour=theme.signal,
-            label=letters.maths("x_0", colour=theme.signal),
+            label=letters.maths(self.symbols.clean, colour=theme.signal),
         )
         out, back = [], []
         for i, way in enumerate(returns(bundle), 1):
             out.append(
                 Panel(
-                    Tile(Frames.of(forward), CELL).show(i),
+                    tile_of(forward, ROOM).show(i),
                     colour=theme.noise,
                     label=letters.maths(
                         f"t = {way.facts['turn']}", size=SMALL_SIZE, colour=theme.text
@@ -138,8 +210,7 @@ class UTurn(LectureScene):
     def jump(self) -> MathTypst:
         """How x_t is made of the picture and the noise, top right."""
         formula = self.lettering.maths(
-            "x_t = {{ sqrt(macron(alpha)_t) thin x_0 : signal }}"
-            " + {{ sqrt(1 - macron(alpha)_t) thin epsilon : noise }}",
+            self.symbols.jumping,
             size=HEADING_SIZE,
             signal=self.theme.signal,
             noise=self.theme.noise,
@@ -149,7 +220,7 @@ class UTurn(LectureScene):
 
     def returning(self, way: Trajectory) -> Panel:
         """A way back; the playhead goes from 0, where it turns, to 1, the picture."""
-        tile = Tile(Frames.of(way.states[:, 0]), CELL)
+        tile = tile_of(pictures_of(way)[:, 0], ROOM)
         tile.add_updater(
             lambda tile: tile.show(self.playhead.get_value() * way.steps), call_updater=True
         )
@@ -179,7 +250,8 @@ class UTurn(LectureScene):
         """The picture, alone."""
         self.start, self.out, self.back = self.row_of(self.turned)
         with self.beat("How much of a picture must be destroyed before another one comes back?"):
-            self.appear(self.heading("How far can we go into the noise, and return?"))
+            asked = in_the_corner(self, self.turned)
+            self.appear(self.heading("How far can we go into the noise, and return?"), *asked)
             self.home = self.start.get_center()
             self.start.set_x(FRAME.point()[0])
             self.appear(self.start, seconds=1.0)
@@ -204,17 +276,16 @@ class UTurn(LectureScene):
         theme, ways = self.theme, returns(self.turned)
         self.numbers = self.distances(self.back, [way.facts["rms_to_x0"][0] for way in ways])
         legend = self.lettering.words(
-            "distance of each return to the picture (root mean square)",
+            f"distance of each return to the {self.kind} (root mean square)",
             size=SMALL_SIZE,
             colour=theme.quiet,
         )
         legend.next_to(self.numbers, DOWN, buff=px(14)).set_x(FRAME.point()[0])
-        first = ways[0].facts["turn"]
-        near = f"From t = {first}, it is the same picture, almost to the pixel."
+        near = how_near(self.turned)
         with self.beat(near, aloud(near)):
             self.appear(self.numbers[0], legend, seconds=0.6)
             self.point_at(self.back[0])
-        with self.beat("With more noise, the strokes begin to move: details are lost first."):
+        with self.beat(what_goes(self.turned)):
             middle = range(1, len(ways) - 1)
             self.play(
                 LaggedStart(*(FadeIn(self.numbers[i]) for i in middle), lag_ratio=0.5), run_time=2
@@ -263,8 +334,7 @@ class UTurn(LectureScene):
 
     def column(self, way: Trajectory, above: Panel) -> Panel:
         """The samples of a way back but the first, which was seen, one under the other."""
-        frames = Frames.mosaic(way.states[:, 1:], 1, 2, self.theme.background)
-        tile = Tile(frames, SMALL_CELL)
+        tile = mosaic_of(pictures_of(way)[:, 1:], 1, COLUMN, self.theme.background)
         tile.add_updater(
             lambda tile: tile.show(self.playhead.get_value() * way.steps), call_updater=True
         )
@@ -274,7 +344,7 @@ class UTurn(LectureScene):
     def hole(self, panel: Panel) -> Square:
         """What is cut out of the picture, drawn over its tile."""
         top, left, height, width = self.repaired.facts["recipe"]["erase"]
-        cell = px(CELL)
+        cell = panel.tile.width / self.repaired["forward"].states.shape[-1]
         frame = Square(color=self.theme.text, stroke_width=4)
         frame.stretch_to_fit_width(width * cell).stretch_to_fit_height(height * cell)
         across, down = (left + width / 2) * cell, (top + height / 2) * cell
@@ -295,16 +365,16 @@ class UTurn(LectureScene):
         with self.beat("Every return starts from the damaged picture.") as beat:
             self.appear(words, *back, seconds=0.6)
             self.lead_back(beat.left)
-        with self.beat("Too little noise repairs nothing: the hole is faithfully brought back."):
+        with self.beat(what_is_repaired(self.repaired)):
             self.point_at(back[0])
         numbers = self.distances(back, [way.facts["rest_to_x0"][0] for way in ways])
         legend = self.lettering.words(
-            "distance of the undamaged part to the picture",
+            f"distance of the undamaged part to the {self.kind}",
             size=SMALL_SIZE,
             colour=theme.quiet,
         )
         legend.next_to(numbers, DOWN, buff=px(14)).set_x(FRAME.point()[0])
-        with self.beat("With enough noise to hide the hole, the rest of the picture changes too."):
+        with self.beat(what_changes(self.repaired)):
             self.appear(numbers, legend, seconds=0.7)
             self.point_at(back[-1])
         return back

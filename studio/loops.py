@@ -86,7 +86,7 @@ class LoopOrder:
                 )
             said = [cue for cue in cues if cue.start < end and cue.end > start]
             return start, min(end, chapter.end), said
-        first, last = self.beats or self.entry.loop
+        first, last = self.beats or self.entry.loop_of(self.order.options)
         if not 1 <= first <= last <= len(cues):
             raise UsageError(
                 f"beats {first}:{last} are not among the {len(cues)} of {self.order.name!r}; "
@@ -103,7 +103,7 @@ class LoopOrder:
         if self.seconds:
             asked["range"] = "{}:{}".format(*self.seconds)
         else:
-            asked["beats"] = "{}:{}".format(*(self.beats or self.entry.loop))
+            asked["beats"] = "{}:{}".format(*(self.beats or self.entry.loop_of(self.order.options)))
         return asked | {"format": self.kind.name, "max_size": f"{self.max_size / 1e6}MB"}
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-HEAVY = ("diffusers", "ffmpeg", "manim", "matplotlib", "sklearn", "torch", "torchvision")
+HEAVY = ("diffusers", "ffmpeg", "gradio", "manim", "matplotlib", "sklearn", "torch", "torchvision")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -32,6 +32,8 @@ HOUSE = {
     "diffusion_core/recipe.py": "",
     "diffusion_core/runs.py": "import torch",
     "diffusion_core/store.py": "def get():\n    from diffusion_core.runs import run",
+    "explorer/__init__.py": "",
+    "explorer/command.py": "import studio.commands.videos\nfrom diffusion_core import runs",
     "scenes/__init__.py": "",
     "scenes/catalog.py": "import manim\nfrom diffusion_core import recipe",
     "studio/__init__.py": "",
@@ -63,14 +65,18 @@ def test_the_house_in_small_keeps_the_contracts(house: Path) -> None:
         ("scenes/new.py", "import diffusers", "Scenes read recordings"),
         ("scenes/new.py", "from diffusion_core.store import get", "Scenes read recordings"),
         ("scenes/new.py", "import studio.doctor", "Scenes read recordings"),
-        ("scenes/new.py", "import studio.doctor", "Studio above scenes above core"),
-        ("diffusion_core/new.py", "import scenes", "Studio above scenes above core"),
+        ("scenes/new.py", "import studio.doctor", "Explorer above studio above scenes"),
+        ("diffusion_core/new.py", "import scenes", "Explorer above studio above scenes"),
         ("diffusion_core/new.py", "import manim", "The core knows neither manim"),
         ("diffusion_core/new.py", "import click", "The core knows neither manim"),
         ("diffusion_core/new.py", "import render", "Nothing imports the command line"),
         ("studio/new.py", "import render", "Nothing imports the command line"),
         ("studio/new.py", "import studio.commands.videos", "Only the command line imports"),
         ("studio/new.py", "import torch", "The studio leaves torch to the core"),
+        ("studio/new.py", "import explorer.command", "Explorer above studio above scenes"),
+        ("explorer/new.py", "import torch", "The explorer leaves torch to the core"),
+        ("explorer/new.py", "import manim", "The explorer leaves torch to the core"),
+        ("explorer/new.py", "import studio.commands.videos", "Only the command line imports"),
     ],
 )
 def test_a_contract_that_is_broken_is_found(

@@ -412,3 +412,45 @@ def test_no_file_says_where_packages_come_from() -> None:
         if b"\0" not in content and hosts.search(content.decode(errors="replace")):
             naming.append(name)
     assert naming == []
+
+
+class TestBrowser:
+    """What only the tests need; it never stops them."""
+
+    def browser(self, machine: Machine, **variables: str) -> subprocess.CompletedProcess[str]:
+        shutil.copy(ROOT / "tools/test-setup.sh", machine.clone / "tools")
+        done = machine.run("bash", "tools/test-setup.sh", **variables)
+        assert done.returncode == 0
+        assert done.stdout == ""
+        return done
+
+    @pytest.mark.parametrize("name", ["chromium", "google-chrome"])
+    def test_one_that_is_here_is_taken(self, machine: Machine, name: str) -> None:
+        machine.add(name)
+        assert self.browser(machine).stderr == ""
+        assert machine.done == []
+
+    def test_root_installs_it(self, machine: Machine) -> None:
+        self.browser(machine)
+        assert machine.done[-1].endswith("install -y --no-install-recommends chromium")
+
+    def test_others_are_told_the_line_to_type(self, machine: Machine) -> None:
+        machine.user(1000)
+        done = self.browser(machine)
+        assert "sudo apt-get install -y chromium" in done.stderr.splitlines()
+        assert machine.done == []
+
+    def test_sudo_is_used_where_it_asks_nothing(self, machine: Machine) -> None:
+        machine.user(1000)
+        machine.add("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift\n[ "$1" = true ] || exec "$@"\n')
+        self.browser(machine)
+        assert machine.done[-1].endswith("chromium")
+
+    def test_a_failing_apt_fails_nothing(self, machine: Machine) -> None:
+        done = self.browser(machine, APT_BROKEN="yes")
+        assert "E: no network" in done.stderr
+        assert "tests in a browser are skipped" in done.stderr
+
+    def test_without_apt_it_says_so(self, machine: Machine) -> None:
+        machine.remove("apt-get")
+        assert "tests in a browser are skipped" in self.browser(machine).stderr

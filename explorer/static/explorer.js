@@ -33,13 +33,6 @@
     box.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
-  // Tell the text box of this name once nothing has changed for a moment.
-  const resting = {};
-  const rest = (name) => {
-    window.clearTimeout(resting[name]);
-    resting[name] = window.setTimeout(() => type(name, String(performance.now())), 200);
-  };
-
   const upload = async (input, file) => {
     const says = document.getElementById(input.id.replace("-file", "-upload-says"));
     says.classList.remove("wrong");
@@ -140,5 +133,5 @@
   };
 
   // Gradio says nothing of when the address has been read; this is told by the page's own load.
-  window.explorer = { keep, type, rest, ready: false };
+  window.explorer = { keep, type, ready: false };
 })();

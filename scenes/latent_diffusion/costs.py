@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from manim import DOWN, LEFT, RIGHT, Line, ValueTracker, VGroup
 
-from scenes.latent_diffusion.reading import Floats, billions
+from scenes.latent_diffusion.reading import Floats, counted
 from scenes.stage.layout import px
 from scenes.stage.lettering import READOUT_SIZE, SMALL_SIZE, Lettering
-from scenes.stage.numbers import Rolling
+from scenes.stage.numbers import Rolling, fixed
 from scenes.stage.tiles import Panel
 
 LONGEST = 560
@@ -25,18 +25,28 @@ class CostBar(VGroup):
         What has been spent at each state, (N + 1,).
     playhead
         The index of the state.
+    most
+        What the dearest run beside it costs: it decides what all are counted in.
     colour
         Of the line.
     """
 
     def __init__(
-        self, lettering: Lettering, values: Floats, playhead: ValueTracker, *, colour: str
+        self,
+        lettering: Lettering,
+        values: Floats,
+        playhead: ValueTracker,
+        *,
+        most: float,
+        colour: str,
     ) -> None:
         super().__init__()
         self.values, self.playhead, self.unit = values, playhead, 0.0
+        name, self.one = counted(most)
         self.line = Line(LEFT, RIGHT, color=colour, stroke_width=14)
-        self.number = Rolling(billions(values[-1]), size=READOUT_SIZE, colour=lettering.theme.text)
-        self.words = lettering.words("billion multiplications", size=SMALL_SIZE)
+        last = self.written(float(values[-1]))
+        self.number = Rolling(last, size=READOUT_SIZE, colour=lettering.theme.text)
+        self.words = lettering.words(f"{name} multiplications", size=SMALL_SIZE)
         self.add(self.line, self.number, self.words)
 
     def stand_under(self, panel: Panel, most: float) -> CostBar:
@@ -45,6 +55,10 @@ class CostBar(VGroup):
         start = panel.border.get_corner(DOWN + LEFT) + DOWN * px(24)
         self.line.put_start_and_end_on(start, start + RIGHT * px(1))
         return self.refresh()
+
+    def written(self, spent: float) -> str:
+        """So many multiplications, in the unit of this bar."""
+        return fixed(1)(spent / self.one)
 
     @property
     def now(self) -> float:
@@ -57,7 +71,7 @@ class CostBar(VGroup):
         start = self.line.get_start()
         length = max(self.now * self.unit, px(1))
         self.line.put_start_and_end_on(start, start + RIGHT * length)
-        self.number.show(billions(self.now))
+        self.number.show(self.written(self.now))
         end = self.line.get_end()
         self.number.next_to(end, RIGHT, buff=px(14))
         self.words.next_to(self.number, RIGHT, buff=px(10)).set_y(end[1])

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from manim import DOWN, LEFT, RIGHT, UP, Group, Mobject, Polygon, Rectangle, Typst, VGroup
-from numpy.typing import NDArray
 
+from scenes.stage.fitting import NARROW_GAP, mosaic_of, tile_of
+from scenes.stage.frames import States
 from scenes.stage.layout import px
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE, Lettering
+from scenes.stage.seen import REACH, columns
 from scenes.stage.tiles import Frames, Panel, Tile
 
-REACH = 3.0
-"""Latents have mean 0 and variance 1; they are shown from −3, black, to 3, white."""
 WIDE, NARROW = 224, 168
 """Pixels at 720p across a picture: where one process is watched, and where rows are compared."""
 LONG, SHORT, DEEP = 156, 92, 132
 """The sides of an encoder, and how far it is from one to the other."""
 
-States = NDArray[np.floating]
-
 
 def cell_of(side: int, pixels: int) -> int:
     """Screen pixels a cell, even, so that ``side`` cells take about so many pixels."""
     return max(2, 2 * round(pixels / side / 2))
-
-
-def columns(maps: int) -> int:
-    """How many of a latent's maps stand side by side: as nearly a square as it goes."""
-    return math.ceil(math.sqrt(maps))
 
 
 class Drawing:
@@ -39,10 +30,12 @@ class Drawing:
     ----------
     lettering
         Sets the words, and has the theme.
+    within
+        Whether no tile may be larger than it is asked to be; else the nearest size will do.
     """
 
-    def __init__(self, lettering: Lettering) -> None:
-        self.lettering, self.theme = lettering, lettering.theme
+    def __init__(self, lettering: Lettering, *, within: bool = False) -> None:
+        self.lettering, self.theme, self.within = lettering, lettering.theme, within
 
     def label(self, symbol: str, colour: str, words: str = "") -> VGroup:
         """A symbol, and words in the same line; either may be empty."""
@@ -55,14 +48,22 @@ class Drawing:
 
     def picture(self, states: States, pixels: int, colour: str, label: Mobject | None) -> Panel:
         """States (N, C, H, W) of pictures, in a tile about so many pixels wide."""
-        tile = Tile(Frames.of(states), cell_of(states.shape[-1], pixels))
+        if self.within or 2 * states.shape[-1] > pixels:
+            tile = tile_of(states, pixels)
+        else:
+            tile = Tile(Frames.of(states), cell_of(states.shape[-1], pixels))
         return Panel(tile, colour=colour, label=label)
 
     def latent(self, states: States, pixels: int, colour: str, label: Mobject | None) -> Panel:
         """States (N, c, h, w) of latents, all c maps in one tile about so many pixels wide."""
         maps = states[:, :, None] / REACH
-        frames = Frames.mosaic(maps, columns(maps.shape[1]), 1, self.theme.background)
-        return Panel(Tile(frames, cell_of(frames.size[1], pixels)), colour=colour, label=label)
+        side, ground = columns(maps.shape[1]), self.theme.background
+        frames = Frames.mosaic(maps, side, 1, ground)
+        if self.within or 2 * frames.size[1] > pixels:
+            tile = mosaic_of(maps, side, (pixels + NARROW_GAP, pixels + NARROW_GAP), ground, gap=1)
+        else:
+            tile = Tile(frames, cell_of(frames.size[1], pixels))
+        return Panel(tile, colour=colour, label=label)
 
     def machine(self, words: str, *, narrows: bool) -> VGroup:
         """An encoder, which narrows to the right, or a decoder."""

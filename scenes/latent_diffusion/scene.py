@@ -19,25 +19,40 @@ from manim import (
     linear,
 )
 
+from scenes.asked import in_the_corner
 from scenes.latent_diffusion.costs import CostBar
 from scenes.latent_diffusion.drawing import NARROW, WIDE, Drawing, cell_of
 from scenes.latent_diffusion.reading import (
+    alone,
     aloud,
+    how_it_goes,
     how_small,
     how_true,
     instead,
     percent,
     spent,
+    what_is_asked,
+    what_is_counted,
     what_is_lost,
+    what_is_watched,
     what_it_costs,
+    what_latents_cost,
 )
+from scenes.stage.fitting import mosaic_of
 from scenes.stage.layout import AXIS, MARGIN, STAGE, Zone, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import SMALL_SIZE, WORDS_SIZE
+from scenes.stage.seen import guesses_of, pictures_of
 from scenes.stage.tiles import Frames, Panel, Tile
 from scenes.stage.time_axis import TimeAxis
 
 TOUR = Zone(MARGIN, 130, STAGE.right, 634)
+ALONE = 256
+"""Pixels at 720p across a picture, where no process on pixels stands beside."""
+SAMPLES = 262.0, 1080.0
+"""Height and width for all samples, where there is one row of them."""
+COARSE = 16
+"""Cells a side up to which one of them is large enough to be pointed at."""
 SHOWN = 8
 """Samples of either process that are shown in the end, at most."""
 
@@ -49,14 +64,16 @@ class LatentDiffusion(LectureScene):
         """Ask, squeeze, draw again; then noise and denoise in the grid, decode, count."""
         self.bundle = self.runs("latent")
         self.costs = self.bundle.facts["costs"]
+        self.beside, self.process = not alone(self.bundle), self.bundle["process"]
         self.playhead = ValueTracker(0)
-        self.drawing = Drawing(self.lettering)
+        self.drawing = Drawing(self.lettering, within=not self.beside)
         self.build_tour()
         self.ask()
         self.there_and_back()
         if not self.short:
             self.shrink_instead()
-            self.erase()
+            if self.bundle["latents"].states.shape[-1] <= COARSE:
+                self.erase()
         self.build_process()
         self.noise_in_the_grid()
         self.denoise()
@@ -65,7 +82,7 @@ class LatentDiffusion(LectureScene):
 
     def numbers(self, what: str) -> str:
         """How many numbers a state of "pixels" or of "latents" has."""
-        return f"{self.costs[what]['numbers']} numbers"
+        return f"{self.costs[what]['numbers']:,} numbers"
 
     def off_by(self, name: str) -> str:
         """How far the first picture of a run is from the one that was encoded."""
@@ -77,7 +94,7 @@ class LatentDiffusion(LectureScene):
         """Picture, encoder, latent, decoder, picture; below, room for what is compared."""
         theme, runs, draw = self.theme, self.bundle, self.drawing
         self.start = draw.picture(
-            runs["pixels"].states[:, 0],
+            pictures_of(runs["pixels" if self.beside else "picture"])[:, 0],
             NARROW,
             theme.signal,
             draw.label("", theme.signal, self.numbers("pixels")),
@@ -92,7 +109,7 @@ class LatentDiffusion(LectureScene):
         )
         self.decoder = draw.machine("decoder", narrows=False)
         self.returned = draw.picture(
-            runs["returned"].states[:, 0],
+            pictures_of(runs["returned"])[:, 0],
             NARROW,
             theme.prediction,
             draw.label("D(z)", theme.prediction),
@@ -123,18 +140,22 @@ class LatentDiffusion(LectureScene):
 
     def ask(self) -> None:
         """A picture comes out of the noise, all pixels at once."""
-        home = self.start.get_center()
+        home, theme = self.start.get_center(), self.theme
         self.start.scale(2)
         TOUR.put(self.start, 0.5, 0.4)
-        with self.beat(
-            "To draw a picture, the network judges every pixel, at every step. Must it?"
-        ) as beat:
-            self.appear(self.heading("Must the noise live in the pixels?"))
-            self.appear(self.start, seconds=0.6)
-            self.play(
-                self.playhead.animate(rate_func=linear).set_value(self.bundle["pixels"].steps),
-                run_time=max(beat.left, 3),
+        with self.beat(what_is_asked(self.bundle)) as beat:
+            self.appear(
+                self.heading("Must the noise live in the pixels?"),
+                *in_the_corner(self, self.bundle),
             )
+            self.appear(self.start, seconds=0.6)
+            if self.beside:
+                self.play(
+                    self.playhead.animate(rate_func=linear).set_value(self.bundle["pixels"].steps),
+                    run_time=max(beat.left, 3),
+                )
+            else:
+                self.play(Indicate(self.start.border, color=theme.text, scale_factor=1.02))
         self.play(self.start.animate.scale(0.5).move_to(home), run_time=0.8)
 
     def there_and_back(self) -> None:
@@ -161,8 +182,8 @@ class LatentDiffusion(LectureScene):
         """As many pixels as the latent has numbers, and the picture made of them."""
         theme, runs, draw = self.theme, self.bundle, self.drawing
         self.play(self.tour().animate.shift(UP * (TOUR.point(0, 0)[1] - self.tour().get_top()[1])))
-        small, large = runs["small"].states[:, 0], runs["enlarged"].states[:, 0]
-        few = draw.label("", theme.quiet, f"{small[0].size} pixels")
+        small, large = (pictures_of(runs[name])[:, 0] for name in ("small", "enlarged"))
+        few = draw.label("", theme.quiet, f"{small[0, 0].size:,} pixels")
         again = draw.label("", theme.quiet, "enlarged")
         self.shrunk = self.below(draw.picture(small, NARROW, theme.line, few), self.squeezed)
         self.enlarged = self.below(draw.picture(large, NARROW, theme.line, again), self.returned)
@@ -190,7 +211,7 @@ class LatentDiffusion(LectureScene):
         facts, holed = runs["erased"].facts, runs["erased latents"].states[:, 0]
         name = draw.label("", theme.signal, "one cell erased")
         self.holed = self.below(draw.latent(holed, NARROW, theme.signal, name), self.squeezed)
-        torn = draw.picture(runs["erased"].states[:, 0], NARROW, theme.prediction, None)
+        torn = draw.picture(pictures_of(runs["erased"])[:, 0], NARROW, theme.prediction, None)
         self.torn = self.below(torn, self.returned)
         decoder = self.decoder.copy().set_y(self.holed.tile.get_y())
         cells = [
@@ -214,34 +235,38 @@ class LatentDiffusion(LectureScene):
     def build_process(self) -> None:
         """x_t; z_t, its guess, the decoder and what it draws; the axis."""
         theme, runs, draw = self.theme, self.bundle, self.drawing
-        process, decoded = runs["process"], runs["decoded"]
+        process, decoded = runs["process"], runs["decoded" if self.beside else "process"]
         assert process.x0_hat is not None
-        assert decoded.x0_hat is not None
-        self.pixels = draw.picture(
-            runs["pixels"].states[:, 0],
-            WIDE,
-            theme.line,
-            draw.label("x_t", theme.text, self.numbers("pixels")),
-        )
+        wide = WIDE if self.beside else ALONE
+        self.pixels = Group()
+        if self.beside:
+            self.pixels = draw.picture(
+                runs["pixels"].states[:, 0],
+                WIDE,
+                theme.line,
+                draw.label("x_t", theme.text, self.numbers("pixels")),
+            )
         self.noisy = draw.latent(
             process.states[:, 0],
-            WIDE,
+            wide,
             theme.noise,
             draw.label("z_t", theme.text, self.numbers("latents")),
         )
         guess = draw.label("hat(z)_0", theme.prediction)
-        self.guess = draw.latent(process.x0_hat[:, 0], WIDE, theme.prediction, guess)
+        self.guess = draw.latent(process.x0_hat[:, 0], wide, theme.prediction, guess)
         drawn = draw.label("D(hat(z)_0)", theme.prediction)
-        self.drawn = draw.picture(decoded.x0_hat[:, 0], WIDE, theme.prediction, drawn)
+        self.drawn = draw.picture(guesses_of(decoded)[:, 0], wide, theme.prediction, drawn)
         scribble = draw.label("D(z_t)", theme.text)
-        self.scribble = draw.picture(decoded.states[:, 0], WIDE, theme.line, scribble)
+        self.scribble = draw.picture(pictures_of(decoded)[:, 0], wide, theme.line, scribble)
         self.drawer = draw.machine("decoder", narrows=False)
-        row = draw.row(self.pixels, self.noisy, self.guess, self.drawer, self.drawn)
+        shown = [self.noisy, self.guess, self.drawer, self.drawn]
+        row = draw.row(*([self.pixels] if self.beside else []), *shown)
         self.pixels.shift(LEFT * px(32))
         STAGE.put(row, 0.5, 0.4)
         self.scribble.shift(self.drawn.tile.get_center() - self.scribble.tile.get_center())
         for panel in (self.pixels, self.noisy, self.guess, self.drawn, self.scribble):
-            panel.settle().tile.follow(self.playhead)
+            if isinstance(panel, Panel):
+                panel.settle().tile.follow(self.playhead)
         self.axis = TimeAxis(
             self.lettering,
             process,
@@ -284,16 +309,15 @@ class LatentDiffusion(LectureScene):
 
     def denoise(self) -> None:
         """Both processes at once, through the same times."""
-        steps, few = self.bundle["process"].steps, self.costs["latents"]["numbers"]
-        with self.beat(
-            f"The same schedule, the same steps as on pixels; only {few} numbers."
-        ) as beat:
-            self.appear(self.pixels, seconds=0.8)
+        steps = self.process.steps
+        with self.beat(how_it_goes(self.bundle)) as beat:
+            if self.beside:
+                self.appear(self.pixels, seconds=0.8)
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(steps / 2),
                 run_time=max(beat.left, 3),
             )
-        with self.beat("The decoder lets us watch: its picture of the guess grows sharp.") as beat:
+        with self.beat(what_is_watched(self.bundle)) as beat:
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(steps),
                 run_time=max(beat.left, 3),
@@ -313,16 +337,21 @@ class LatentDiffusion(LectureScene):
         self.bars: list[CostBar] = []
         self.names = VGroup()
         blocks = Group()
-        most = max(float(spent(self.bundle, paid)[-1]) for paid in ("pixels", "process"))
-        for name, seen, paid, colour in (
-            ("pixels", "pixels", "pixels", theme.line),
-            ("latents", "decoded", "process", theme.prediction),
-        ):
-            states = self.bundle[seen].states[:, :SHOWN]
-            frames = Frames.mosaic(states, states.shape[1], 2, theme.background)
-            tile = Tile(frames, cell_of(states.shape[-1], NARROW * 2 // 3)).follow(self.playhead)
-            self.rows.append(Panel(tile, colour=colour))
-            bar = CostBar(letters, spent(self.bundle, paid), self.playhead, colour=colour)
+        seen = "decoded" if self.beside else "process"
+        ways = [("latents", seen, "process", theme.prediction)]
+        if self.beside:
+            ways.insert(0, ("pixels", "pixels", "pixels", theme.line))
+        most = max(float(spent(self.bundle, paid)[-1]) for _, _, paid, _ in ways)
+        for name, seen, paid, colour in ways:
+            states = pictures_of(self.bundle[seen])[:, :SHOWN]
+            if self.beside:
+                frames = Frames.mosaic(states, states.shape[1], 2, theme.background)
+                tile = Tile(frames, cell_of(states.shape[-1], NARROW * 2 // 3))
+            else:
+                tile = mosaic_of(states, states.shape[1], SAMPLES, theme.background)
+            self.rows.append(Panel(tile.follow(self.playhead), colour=colour))
+            cost = spent(self.bundle, paid)
+            bar = CostBar(letters, cost, self.playhead, most=most, colour=colour)
             self.bars.append(bar.stand_under(self.rows[-1], most))
             blocks.add(Group(self.rows[-1], bar))
             self.names.add(letters.words(name, size=WORDS_SIZE))
@@ -335,24 +364,27 @@ class LatentDiffusion(LectureScene):
     def compare(self) -> None:
         """Both once more, for several samples, and the multiplications add up."""
         self.play(
-            FadeOut(Group(self.pixels, self.noisy, self.guess, self.drawer, self.drawn)),
+            FadeOut(Group(*self.pixels, self.noisy, self.guess, self.drawer, self.drawn)),
             self.playhead.animate.set_value(0),
             run_time=0.7,
         )
         self.build_comparison()
         count = self.rows[0].tile.frames.states.shape[1]
-        said = f"What does it save? Both ways again, {count} pictures each, and we count."
-        with self.beat(said, detail=True):
+        with self.beat(what_is_counted(self.bundle, count), detail=True):
             self.appear(*self.rows, self.names, seconds=0.8)
             self.appear(*self.bars, seconds=0.6)
         for bar in self.bars:
             bar.follow()
-        first, then = what_it_costs(self.bundle)
+        first, then = what_latents_cost(self.bundle), ""
+        if self.beside:
+            first, then = what_it_costs(self.bundle)
         with self.beat(first) as beat:
             self.play(
-                self.playhead.animate(rate_func=linear).set_value(self.bundle["process"].steps),
+                self.playhead.animate(rate_func=linear).set_value(self.process.steps),
                 run_time=max(beat.left, 5),
             )
+        if not self.beside:
+            return
         with self.beat(then):
             self.play(Indicate(self.bars[0].words, color=self.theme.text), run_time=1.2)
             self.play(Indicate(self.bars[1].words, color=self.theme.prediction), run_time=1.2)
@@ -361,7 +393,7 @@ class LatentDiffusion(LectureScene):
     def finish(self) -> None:
         """The sentence to remember."""
         with self.beat("The noise lives in a small grid. The decoder puts the detail back."):
-            border = self.rows[1].border
+            border = self.rows[-1].border
             self.play(Indicate(border, color=self.theme.text, scale_factor=1.02), run_time=1.6)
         self.rest(0.8)
         self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)

@@ -22,10 +22,10 @@ class Tile(AbstractImageMobject):
         What can be shown.
     cell
         Screen pixels a picture's pixel at 720p; even, so that it is whole at
-        every quality.
+        every quality, or what is whole at this one (``scenes.stage.fitting``).
     """
 
-    def __init__(self, frames: Frames, cell: int) -> None:
+    def __init__(self, frames: Frames, cell: float) -> None:
         self.frames, self.index, self.opacity = frames, 0, 1.0
         self._rgba: Pixels = np.empty((*frames.size, 4), np.uint8)
         self._painted = -1

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.errors import LectureError
 from diffusion_core.trajectory import Trajectory
+from scenes.measures import distance
+from scenes.stage.seen import pictures_of
+from scenes.text_to_image.rows import quoted
 from scenes.u_turn import a
 
 BEGINNING = "changed after "
 """Of the names of the recordings; the number of steps follows."""
+NAMED = 30
+"""Letters of a prompt that are said in a sentence about it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,15 +26,17 @@ class Change:
     Parameters
     ----------
     after
-        How many steps were done with the old words.
+        The state at which the words were changed: so many steps were done with the old ones.
     t
         When they were changed.
     run
         The whole path, several samples.
     moved
         How far the first sample's picture is from the one that kept its words: RMS.
+    short_of
+        How far it is from the one that had the new words from the start.
     classes
-        What the judge reads in the finished pictures.
+        What the judge reads in the finished pictures; empty where it cannot.
     """
 
     after: int
@@ -39,6 +44,12 @@ class Change:
     run: Trajectory
     moved: float
     classes: tuple[int, ...]
+    short_of: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether the picture is nearer to that of the new words than to that of the old."""
+        return self.short_of < self.moved
 
     def followers(self, new: int) -> int:
         """How many samples but the first show the digit ``new``."""
@@ -61,10 +72,18 @@ def read(run: Trajectory) -> tuple[int, ...]:
     return tuple(run.facts["final_class"])
 
 
-def changes_of(recordings: Mapping[str, Recorded], kept: Trajectory) -> list[Change]:
+def judged(run: Trajectory) -> bool:
+    """Whether a judge has read the finished pictures of ``run``."""
+    return "final_class" in run.facts
+
+
+def changes_of(
+    recordings: Mapping[str, Recorded], kept: Trajectory, new: Trajectory | None = None
+) -> list[Change]:
     """The paths among ``recordings`` whose words were changed, the earliest change first.
 
-    ``kept`` is the path of the first sample that kept its words.
+    ``kept`` is the path of the first sample that kept its words, ``new`` the one
+    that had the new words from the start.
     """
     changes = []
     for name, bundle in recordings.items():
@@ -72,11 +91,15 @@ def changes_of(recordings: Mapping[str, Recorded], kept: Trajectory) -> list[Cha
             continue
         assert isinstance(bundle, Bundle)
         [run] = bundle.values()
-        apart = run.states[-1, 0].astype(np.float64) - kept.states[-1, 0]
-        after = int(name.removeprefix(BEGINNING))
+        end = pictures_of(run)[-1, 0]
+        # Of the states that are kept, the one at which the path forked.
+        after = int(run.facts["shared_states"]) - 1
         t = int(run.timesteps[after])
-        moved = float(np.sqrt((apart**2).mean()))
-        changes.append(Change(after, t, run, moved, read(run)))
+        moved, short_of = (
+            distance(end, pictures_of(other)[-1, 0]) for other in (kept, new or kept)
+        )
+        classes = read(run) if judged(run) or new is None else ()
+        changes.append(Change(after, t, run, moved, classes, short_of))
     return sorted(changes, key=lambda change: change.after)
 
 
@@ -101,6 +124,27 @@ def outcomes(changes: list[Change], kept: int, new: int) -> list[tuple[str, int]
     elif not counted or counted[-1] != last:
         found = read_first[last]
         said.append((f"Changed at t = {changes[last].t}, neither: {a(found)} came.", last))
+    return said
+
+
+def nearer(changes: list[Change], kept: str, new: str) -> list[tuple[str, int]]:
+    """What came of the first sample, where no judge can read it: by what it is nearer to.
+
+    Sentences, each with the change that it speaks of; ``kept`` and ``new`` are the
+    old words and the new ones.
+    """
+    said, last = [], len(changes) - 1
+    counted = [i for i, change in enumerate(changes) if change.counts]
+    if counted:
+        at = counted[-1]
+        even = "Even changed" if at == last else "Changed"
+        words = quoted(new, NAMED)
+        said.append((f"{even} at t = {changes[at].t}, it comes nearer to that of {words}.", at))
+    late = next((i for i in range(last + 1) if not any(c.counts for c in changes[i:])), None)
+    if late is not None:
+        words = quoted(kept, NAMED)
+        told = f"At t = {changes[late].t}, they come too late: it is nearer to that of {words}."
+        said.append((told, late))
     return said
 
 

@@ -2,13 +2,79 @@
 
 from __future__ import annotations
 
-from manim import LEFT, RIGHT, Arrow, Group, Mobject, RoundedRectangle, ValueTracker, VGroup
+from manim import (
+    DOWN,
+    LEFT,
+    RIGHT,
+    UP,
+    Arrow,
+    Group,
+    Mobject,
+    RoundedRectangle,
+    ValueTracker,
+    VGroup,
+)
 
 from diffusion_core.trajectory import Trajectory
+from scenes.stage.fitting import tile_of
 from scenes.stage.layout import TALL_STAGE, px
-from scenes.stage.lettering import HEADING_SIZE, WORDS_SIZE, Lettering
-from scenes.stage.tiles import Frames, Panel, Tile
-from scenes.text_to_image.columns import CELL, guesses
+from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE, Lettering
+from scenes.stage.seen import pictures_of
+from scenes.stage.symbols import symbols_of
+from scenes.stage.tiles import Panel
+from scenes.text_to_image.columns import ROOM, guesses
+
+READERS = {
+    "words": (
+        "text encoder",
+        "So another network, a text encoder, turns them into numbers.",
+    ),
+    "classes": (
+        "class table",
+        "So the class has numbers of its own, learnt along with the network.",
+    ),
+}
+"""Who turns a prompt into numbers, by what a model reads, and the sentence on it."""
+TRANSFORMERS = ("DiTPipeline", "StableDiffusion3Pipeline")
+"""Pipelines whose network is no U-Net."""
+
+
+def network_name(run: Trajectory) -> str:
+    """What the network of ``run`` is."""
+    told = run.facts.get("pretrained", {})
+    return "transformer" if told.get("pipeline") in TRANSFORMERS else "U-Net"
+
+
+class Reader(VGroup):
+    """A box that turns a prompt into numbers, and the arrow that leads to it.
+
+    Parameters
+    ----------
+    run
+        Of a pretrained model.
+    lettering
+        Sets its name.
+    """
+
+    def __init__(self, run: Trajectory, lettering: Lettering) -> None:
+        theme = lettering.theme
+        pipeline = run.facts.get("pretrained", {}).get("pipeline")
+        name, self.sentence = READERS["classes" if pipeline == "DiTPipeline" else "words"]
+        frame = RoundedRectangle(
+            corner_radius=px(12), width=px(230), height=px(56), color=theme.guidance, stroke_width=4
+        )
+        said = lettering.words(name, size=SMALL_SIZE)
+        self.box = VGroup(frame, said.move_to(frame))
+        self.arrow = Arrow(UP, DOWN, buff=0, stroke_width=4, color=theme.guidance)
+        super().__init__(self.box, self.arrow)
+
+    def stand_under(self, words: Mobject) -> Reader:
+        """Move under ``words``, the arrow between them."""
+        self.box.next_to(words, DOWN, buff=px(64))
+        self.arrow.put_start_and_end_on(
+            words.get_bottom() + DOWN * px(6), self.box.get_top() + UP * px(4)
+        )
+        return self
 
 
 class Diagram(Group):
@@ -28,20 +94,20 @@ class Diagram(Group):
         theme = lettering.theme
         self.seen, self.guess = (
             Panel(
-                Tile(Frames.of(states[:, 0]), CELL).follow(playhead),
+                tile_of(shown[:, 0], ROOM).follow(playhead),
                 colour=colour,
                 label=lettering.maths(name, colour=colour, size=HEADING_SIZE),
             )
-            for states, colour, name in (
-                (run.states, theme.noise, "x_t"),
-                (guesses(run), theme.prediction, "hat(x)_0"),
+            for shown, colour, name in (
+                (pictures_of(run), theme.noise, symbols_of(run).state),
+                (guesses(run), theme.prediction, symbols_of(run).guess),
             )
         )
         self.colours = theme.quiet, theme.guidance
         self.box = RoundedRectangle(
             corner_radius=px(14), width=px(200), height=px(110), color=theme.quiet, stroke_width=4
         )
-        name = lettering.words("U-Net", size=WORDS_SIZE, bold=True)
+        name = lettering.words(network_name(run), size=WORDS_SIZE, bold=True)
         self.network = VGroup(self.box, name.move_to(self.box))
         super().__init__(self.seen, self.network, self.guess)
         self.arrange(RIGHT, buff=px(110))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
 from manim import DOWN, LEFT, RIGHT, UP, Group, Typst, ValueTracker
 
+from scenes.stage import quoting
 from scenes.stage.barcodes import barcode, reach, sorting, stripes
 from scenes.stage.layout import CAPTIONS, TALL_STAGE, Zone, px
 from scenes.stage.lettering import SMALL_SIZE, Lettering
@@ -27,7 +27,7 @@ LONGEST = 40
 
 def quoted(prompt: str, most: int = LONGEST) -> str:
     """The prompt in quotation marks, its beginning where it is long."""
-    return f"“{shorten(prompt, most, placeholder=' …')}”"
+    return quoting.quoted(prompt, most)
 
 
 def cosine(one: list[float], other: list[float]) -> float:

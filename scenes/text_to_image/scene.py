@@ -11,100 +11,61 @@ from manim import (
     Group,
     Indicate,
     LaggedStart,
-    Line,
-    Mobject,
-    ValueTracker,
+    Transform,
     VGroup,
-    linear,
 )
 
+from scenes.asked import point_at_words, say_what_is_left_out
 from scenes.stage.barcodes import MOMENTS
-from scenes.stage.layout import AXIS, TALL_STAGE, TITLE, px
-from scenes.stage.lecture_scene import LectureScene
+from scenes.stage.fitting import mosaic_of
+from scenes.stage.layout import TALL_STAGE, TITLE, px
 from scenes.stage.lettering import SMALL_SIZE, TITLE_SIZE, WORDS_SIZE
 from scenes.stage.numbers import fixed
-from scenes.stage.tiles import Frames, Panel, Tile
-from scenes.stage.time_axis import TimeAxis
+from scenes.stage.quoting import said
+from scenes.stage.seen import along
+from scenes.stage.tiles import Panel
 from scenes.text_to_image.changes import (
-    Change,
     aloud,
-    changes_of,
     how_far,
     how_often,
+    nearer,
     outcomes,
-    read,
 )
 from scenes.text_to_image.columns import (
     LONGEST,
-    SMALL_CELL,
     Column,
     arrange,
     guesses,
-    words_below,
 )
-from scenes.text_to_image.diagram import Diagram
-from scenes.text_to_image.rows import quoted, rows_of
+from scenes.text_to_image.diagram import Diagram, Reader, network_name
+from scenes.text_to_image.props import WordsScene
+from scenes.text_to_image.rows import quoted
+
+LONG_PROMPT = 40
+"""Letters from which on it takes long to say it."""
+OTHERS = 360.0, 168.0
+"""Height and width at 720p of the room for other samples, in a column."""
 
 
-class TextToImage(LectureScene):
+class TextToImage(WordsScene):
     """A prompt, its numbers, what they make of one noise, and a change of mind."""
 
     def construct(self) -> None:
         """Turn words into numbers, give them to the network, change them on the way."""
-        self.asked_for = self.runs("words")
-        recipe, self.words = (self.asked_for.common[key] for key in ("recipe", "words"))
-        self.prompt: str = recipe["prompt"]
-        self.prompts: list[str] = list(recipe["prompts"])
-        self.kept = self.asked_for[self.prompt]
-        self.other = next(prompt for prompt in self.prompts if prompt not in ("", self.prompt))
-        self.changes = changes_of(self.inputs.recordings, self.kept)
-        [self.old_digit], [self.new_digit] = (
-            read(self.asked_for[prompt]) for prompt in (self.prompt, self.other)
-        )
-        self.playhead, self.sorter = ValueTracker(0), ValueTracker(0)
+        self.take_up()
         self.build()
         self.ask()
+        say_what_is_left_out(self, self.kept, self.asked)
         self.encode()
-        if not self.short:
+        if self.words and not self.short:
             self.compare()
         self.hand_over()
         self.same_noise()
         self.change_words()
         self.result()
-        if not self.short:
+        if self.judged and not self.short:
             self.other_noise()
         self.finish()
-
-    # -- what is on the stage ----------------------------------------------------
-
-    def build(self) -> None:
-        """The axis, and the prompts as stripes, one under the other."""
-        theme, words = self.theme, self.words
-        self.axis = TimeAxis(
-            self.lettering,
-            self.kept,
-            self.playhead,
-            AXIS,
-            start=("noise", theme.noise),
-            end=("picture", theme.signal),
-            colour=theme.prediction,
-        )
-        self.readouts = self.axis.readouts()
-        listed = (self.prompt, words["nearest"], self.other, words["farthest"])
-        self.listed = list(dict.fromkeys(listed))
-        self.rows = rows_of(words, self.listed, self.lettering, self.sorter)
-
-    def lit(self, mobject: Mobject) -> Indicate:
-        """A frame or words that swell."""
-        return Indicate(mobject, color=self.theme.text, scale_factor=1.05)
-
-    def go(self, end: float, seconds: float) -> None:
-        """Move the playhead to the state ``end``."""
-        self.play(self.playhead.animate(rate_func=linear).set_value(end), run_time=seconds)
-
-    def clear_away(self, *gone: Mobject) -> None:
-        """Fade things out while the playhead goes back to the noise."""
-        self.play(FadeOut(Group(*gone)), self.playhead.animate.set_value(0), run_time=0.6)
 
     # -- words as numbers ---------------------------------------------------------
 
@@ -115,13 +76,19 @@ class TextToImage(LectureScene):
         )
         TALL_STAGE.put(self.asked, 0.5, 0.4)
         self.heading_text = self.heading("How do words become a picture?")
-        with self.beat(f"We ask for {quoted(self.prompt)}. But a network knows only numbers."):
+        asked = f"“{said(self.prompt)}”"
+        with self.beat(f"We ask for {asked}. But a network knows only numbers.") as beat:
             self.appear(self.heading_text)
             self.appear(self.asked)
             self.play(Indicate(self.asked, color=self.theme.guidance, scale_factor=1.05))
+            if len(self.prompt) > LONG_PROMPT:
+                point_at_words(self, self.asked, beat)
 
     def encode(self) -> None:
         """The prompt's numbers, as they come."""
+        if not self.words:
+            self.read_words()
+            return
         row = self.rows[0]
         self.up = row.get_y() - TALL_STAGE.point()[1]
         row.shift(DOWN * self.up)
@@ -135,6 +102,17 @@ class TextToImage(LectureScene):
             )
             self.appear(row.stripes, seconds=max(beat.left / 2, 1.0))
             self.appear(row.number, seconds=0.6)
+
+    def read_words(self) -> None:
+        """Who turns the prompt into numbers, where these were not recorded."""
+        self.reader = Reader(self.kept, self.lettering)
+        small = self.asked.copy().scale(SMALL_SIZE / TITLE_SIZE)
+        TALL_STAGE.put(small, 0.5, 0)
+        self.reader.stand_under(small)
+        with self.beat(self.reader.sentence):
+            self.play(Transform(self.asked, small), run_time=0.8)
+            self.play(FadeIn(self.reader, shift=DOWN * px(20)), run_time=0.8)
+            self.play(self.lit(self.reader.box), run_time=1.0)
 
     def compare(self) -> None:
         """Sort the numbers; then those of other captions, in the same order."""
@@ -163,17 +141,12 @@ class TextToImage(LectureScene):
 
     def hand_over(self) -> None:
         """The numbers and x_t go in, x̂_0 comes out."""
-        run, stripes, asked = self.kept, self.rows[0].stripes, self.asked
+        run, asked = self.kept, self.asked
         diagram = Diagram(run, self.playhead, self.lettering)
-        gone = [self.rows[0].number] if self.short else [self.rows[0].number, *self.rows[1:]]
-        up = TALL_STAGE.point(0.5, 0)[1] - asked.get_top()[1]
-        with self.beat("At every step, the U-Net is given the noisy picture, and these numbers."):
-            self.play(
-                *(FadeOut(mobject) for mobject in gone),
-                Group(stripes, asked).animate.shift(UP * up),
-                run_time=0.8,
-            )
-            into, prompt, out = diagram.connect(stripes)
+        name = network_name(run)
+        with self.beat(f"At every step, the {name} is given the noisy picture, and these numbers."):
+            numbers = self.make_room()
+            into, prompt, out = diagram.connect(numbers)
             self.appear(diagram.seen, diagram.network, into, self.axis, self.readouts, seconds=0.8)
             self.play(FadeIn(prompt, shift=DOWN * px(20)), run_time=0.5)
             self.appear(out, diagram.guess, seconds=0.8)
@@ -185,7 +158,7 @@ class TextToImage(LectureScene):
         corner = asked.copy()
         TITLE.put(corner, 1, 0.2)
         self.play(
-            FadeOut(Group(diagram, stripes)),
+            FadeOut(Group(diagram, self.reader if not self.words else numbers)),
             asked.animate.move_to(corner),
             self.playhead.animate.set_value(0),
             run_time=0.7,
@@ -200,11 +173,12 @@ class TextToImage(LectureScene):
                 self.asked_for[prompt],
                 self.playhead,
                 self.lettering,
-                below=words_below(prompt, self.lettering, now=bool(prompt)),
+                like=self.kept,
+                below=self.below(prompt, now=bool(prompt)),
             )
             for prompt in self.prompts
         ]
-        names = arrange(self.beside, self.lettering, 0.78)
+        names = arrange(self.beside, self.lettering, 0.78, self.symbols)
         with self.beat("Now take the same noise again, with other words, and with none.") as beat:
             self.appear(names[0], seconds=0.3)
             self.play(
@@ -235,17 +209,19 @@ class TextToImage(LectureScene):
                 change.run,
                 self.playhead,
                 letters,
+                like=self.kept,
                 above=letters.maths(f"t = {change.t}", size=SMALL_SIZE),
                 # Where they are changed at the start, there never were other words.
-                below=words_below(self.prompt, letters, now=False)
+                below=self.below(self.prompt, now=False)
                 if change.after
-                else words_below(self.other, letters),
+                else self.below(self.other),
             )
             for change in self.changes
         ]
-        self.names = arrange(self.columns, letters, 0.66)
+        self.names = arrange(self.columns, letters, 0.66, self.symbols)
         self.new_words = [
-            words_below(self.other, letters).move_to(column.below) for column in self.columns
+            self.below(self.other).move_to(column.below).align_to(column.below, UP)
+            for column in self.columns
         ]
         self.marks = [self.mark(change) for change in self.changes]
         arrow = letters.maths("arrow.r", colour=theme.quiet, size=WORDS_SIZE)
@@ -271,6 +247,8 @@ class TextToImage(LectureScene):
                 ),
                 run_time=1.8,
             )
+            if not self.judged:  # its words are longer
+                self.play(self.lit(then), run_time=2.0)
         with self.beat(
             "Every column does it at another t: the marks on the time axis.", detail=True
         ):
@@ -284,12 +262,6 @@ class TextToImage(LectureScene):
             for number in range(half, len(self.changes)):
                 self.pass_mark(number)
             self.go(self.kept.steps, 1.6)
-
-    def mark(self, change: Change) -> Line:
-        """Where on the axis the words are changed."""
-        at = self.axis.at(change.after)
-        half = UP * px(14)
-        return Line(at - half, at + half, color=self.theme.guidance, stroke_width=6)
 
     def pass_mark(self, number: int) -> None:
         """Go on to the change and make it."""
@@ -307,11 +279,16 @@ class TextToImage(LectureScene):
 
     def result(self) -> None:
         """Which change still counted, and which came too late."""
-        for said, number in outcomes(self.changes, self.old_digit, self.new_digit):
-            with self.beat(said, aloud(said)):
+        told = (
+            outcomes(self.changes, self.old_digit, self.new_digit)
+            if self.judged
+            else nearer(self.changes, self.prompt, self.other)
+        )
+        for sentence, number in told:
+            with self.beat(sentence, aloud(sentence)):
                 column = self.columns[number]
-                self.play(self.lit(column.guess.border), run_time=1.2)
-                self.play(self.lit(column.above), run_time=1.0)
+                self.play(self.lit(column.guess.border), run_time=1.2 if self.judged else 2.0)
+                self.play(self.lit(column.above), run_time=1.0 if self.judged else 2.0)
         letters, theme = self.lettering, self.theme
         numbers = VGroup()
         for column, change in zip(self.columns, self.changes, strict=True):
@@ -319,7 +296,7 @@ class TextToImage(LectureScene):
             numbers.add(number.next_to(column.below, DOWN, buff=px(12)).match_x(column.guess))
         numbers.set_y(numbers[0].get_y())
         legend = letters.words(
-            f"distance to the picture that kept {quoted(self.prompt, LONGEST)}",
+            f"distance to the picture that kept {quoted(self.short_name(self.prompt), LONGEST)}",
             size=SMALL_SIZE,
             colour=theme.quiet,
         )
@@ -351,17 +328,17 @@ class TextToImage(LectureScene):
         )
         self.mosaics, self.counts = [], VGroup()
         for column, change in zip(self.columns, self.changes, strict=True):
-            frames = Frames.mosaic(guesses(change.run)[:, 1:], 1, 2, theme.background)
-            panel = Panel(Tile(frames, SMALL_CELL).follow(self.playhead), colour=theme.prediction)
+            others = along(guesses(change.run)[:, 1:], change.run, self.kept)
+            tile = mosaic_of(others, 1, OTHERS, theme.background)
+            panel = Panel(tile.follow(self.playhead), colour=theme.prediction)
             panel.next_to(column.above, DOWN, buff=px(12))
             self.mosaics.append(panel)
-            others = len(change.classes) - 1
             count = letters.maths(
-                f'{change.followers(self.new_digit)} "of" {others}', size=SMALL_SIZE
+                f'{change.followers(self.new_digit)} "of" {others.shape[1]}', size=SMALL_SIZE
             )
             self.counts.add(count.next_to(panel, DOWN, buff=px(12)))
-        said = how_often(self.changes, self.new_digit)
-        with self.beat(said, aloud(said)) as beat:
+        often = how_often(self.changes, self.new_digit)
+        with self.beat(often, aloud(often)) as beat:
             self.appear(*self.mosaics, seconds=0.6)
             self.go(self.kept.steps, max(beat.left - 1.4, 3.5))
             self.play(
@@ -370,10 +347,12 @@ class TextToImage(LectureScene):
 
     def finish(self) -> None:
         """The sentence to remember."""
-        shown = [c.guess for c in self.columns] if self.short else self.mosaics
-        with self.beat(
-            "Words decide early, while there is little but noise. Later, they only retouch."
-        ):
+        whole = self.judged and not self.short
+        shown = self.mosaics if whole else [c.guess for c in self.columns]
+        told = "Words decide early, while there is little but noise. Later, they only retouch."
+        if self.changes[-1].moved >= self.changes[0].moved:
+            told = "A network can be asked for something else at every step of the way."
+        with self.beat(told):
             self.play(
                 LaggedStart(*(self.lit(panel.border) for panel in shown), lag_ratio=0.4),
                 run_time=3.0,

@@ -14,9 +14,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import numpy as np
 import pytest
@@ -90,25 +92,19 @@ def browser(chromium: str) -> Iterator[Any]:
 Opened = Callable[..., Any]
 
 
-@pytest.fixture
-def open_page(browser: Any, server: str) -> Iterator[Opened]:
-    """Open the page: ``open_page("tab=reverse", width=390, colours="dark")``.
+@contextmanager
+def opening(browser: Any, server: str) -> Iterator[Opened]:
+    """Give a function that opens the page, each time as another person with other cookies.
 
-    Each is another person's, with cookies of their own.  Whatever the page asks of
-    another address, or says went wrong, fails the test.
+    Whatever the page asks of another address, or says went wrong, is an error at the end.
     """
     contexts, trouble = [], []
 
     def opened(
-        query: str = "",
-        *,
-        width: int = 1366,
-        height: int = 768,
-        colours: Any = "light",
-        **more: Any,
+        query: str = "", *, width: int = 1366, height: int = 768, colours: Any = "light"
     ) -> Any:
         context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=colours, **more
+            viewport={"width": width, "height": height}, color_scheme=colours
         )
         contexts.append(context)
         page = context.new_page()
@@ -131,11 +127,28 @@ def open_page(browser: Any, server: str) -> Iterator[Opened]:
     assert not trouble, trouble
 
 
+@pytest.fixture
+def open_page(browser: Any, server: str) -> Iterator[Opened]:
+    """Open the page: ``open_page("tab=reverse", width=390, colours="dark")``."""
+    with opening(browser, server) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def open_shared(browser: Any, server: str) -> Iterator[Opened]:
+    """The same for a page that a module's tests share, one after the other."""
+    with opening(browser, server) as opened:
+        yield opened
+
+
 def pixels(page: Any, name: str) -> NDArray[np.uint8]:
     """The pixels of the picture with this id, as they are in what the page was sent."""
     source = page.get_attribute(f"#{name}", "src")
-    assert source.startswith("data:image/"), source[:80]
-    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))))
+    if source.startswith("data:image/"):
+        content = base64.b64decode(source.partition(",")[2])
+    else:
+        content = page.request.get(urljoin(page.url, source)).body()
+    return np.asarray(Image.open(io.BytesIO(content)))
 
 
 def shown_when(page: Any, name: str, wanted: NDArray[np.uint8]) -> None:
@@ -153,8 +166,9 @@ def shown_when(page: Any, name: str, wanted: NDArray[np.uint8]) -> None:
 def painted(page: Any, name: str) -> NDArray[np.uint8]:
     """The pixels of the same picture as the browser decoded it, (H, W, 3)."""
     shown = page.evaluate(
-        """(name) => {
+        """async (name) => {
             const image = document.getElementById(name);
+            await image.decode();
             const canvas = document.createElement("canvas");
             [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
             const context = canvas.getContext("2d");

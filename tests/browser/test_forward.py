@@ -21,9 +21,10 @@ from explorer.showing import pixels_of
 from tests.browser.conftest import Opened, painted, shown_when
 
 
-@pytest.fixture
-def page(open_page: Opened) -> Any:
-    page = open_page("forward-size=64&forward-t=300")
+@pytest.fixture(scope="module")
+def page(open_shared: Opened) -> Any:
+    """One page for all; what changes more than t comes last."""
+    page = open_shared("forward-size=64&forward-t=300")
     page.wait_for_selector("#forward-x_t")
     return page
 
@@ -86,18 +87,6 @@ def test_dragging_the_slider_ends_where_it_is_let_go(page: Any) -> None:
     shown_when(page, "forward-x_t", pixels_of(expected(t).x_t))
 
 
-def test_schedule_seed_and_picture_change_it(page: Any) -> None:
-    page.check("#forward-picture input[value=temple]")
-    shown_when(page, "forward-x_t", pixels_of(expected(300, image="temple").x_t))
-    page.fill("#forward-seed input", "9")
-    page.keyboard.press("Tab")
-    shown_when(page, "forward-x_t", pixels_of(expected(300, image="temple", seed=9).x_t))
-    page.click("#forward-schedule input")
-    page.get_by_role("option", name="linear", exact=True).click()
-    at = expected(300, image="temple", seed=9, schedule="linear")
-    shown_when(page, "forward-x_t", pixels_of(at.x_t))
-
-
 def test_a_sequence_and_its_files(page: Any) -> None:
     page.fill("#forward-steps :is(input, textarea)", "0 500, 999")
     page.keyboard.press("Enter")
@@ -125,8 +114,22 @@ def taken(page: Any, name: str) -> bytes:
 
 
 def test_steps_that_are_none_are_said_in_one_line(page: Any) -> None:
+    shown = page.locator("#forward-sequence img").count()
     page.fill("#forward-steps :is(input, textarea)", "0, 5000")
     page.keyboard.press("Enter")
     said = page.wait_for_selector("#complaint[role=alert]").inner_text()
     assert said == "'5000' is no step; write whole numbers, 0 … 999, with commas between"
-    assert page.locator("#forward-sequence img").count() == 8
+    assert page.locator("#forward-sequence img").count() == shown
+
+
+def test_schedule_seed_and_picture_change_it(page: Any) -> None:
+    t = int(page.input_value("#forward-t input[type=range]"))
+    page.check("#forward-picture input[value=temple]")
+    shown_when(page, "forward-x_t", pixels_of(expected(t, image="temple").x_t))
+    page.fill("#forward-seed input", "9")
+    page.keyboard.press("Tab")
+    shown_when(page, "forward-x_t", pixels_of(expected(t, image="temple", seed=9).x_t))
+    page.click("#forward-schedule input")
+    page.get_by_role("option", name="linear", exact=True).click()
+    at = expected(t, image="temple", seed=9, schedule="linear")
+    shown_when(page, "forward-x_t", pixels_of(at.x_t))

@@ -97,7 +97,7 @@ def test_it_answers_to_its_own_name_only(server: str, host: str) -> None:
 
 
 def test_another_page_cannot_send(visitor: Visitor) -> None:
-    body = visitor.body("forward-t", "input", 10, *FORWARD)
+    body = visitor.body("forward-t", "change", 10, *FORWARD)
     for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
         answer = visitor.client.post(
             "/gradio_api/run/predict", json=body, headers={"Origin": origin}

@@ -145,6 +145,17 @@ class TestStopping:
         assert not [news for news in before if isinstance(news, Finished)]
         assert work.handle(person) is not None
 
+    def test_when_the_server_ends_all_work_does_and_none_begins(
+        self, work: Work, person: Person
+    ) -> None:
+        job = Held()
+        flow = work.do(person, job)
+        next(flow)
+        work.end()
+        assert job.ended.wait(10)
+        with pytest.raises(LectureError, match="is being closed"):
+            next(work.do(person, Held()))
+
     def test_what_a_tab_shows_is_forgotten_with_it(self, work: Work, person: Person) -> None:
         work.show(person, "reverse", "a recording")
         work.leave(Person(person.browser, "another tab"))

@@ -219,8 +219,8 @@ def test_the_decoder_puts_the_detail_back(bundle: Bundle) -> None:
 
 
 def test_a_model_that_nobody_can_read_is_refused() -> None:
-    with pytest.raises(UsageError, match="what works today: mnist"):
-        scene_entry("latent_diffusion").recipes(SceneOptions(model="stabilityai/sd-turbo"))
+    with pytest.raises(UsageError, match="unknown; choose one of: mnist"):
+        scene_entry("latent_diffusion").recipes(SceneOptions(model="nobody"))
 
 
 def test_a_model_of_pixels_stands_beside_the_latent_model_that_ships() -> None:

@@ -96,7 +96,7 @@ class TestTwo:
         undisturbed, alone = whole
         assert len(alone.losses) == STEPS
         for facts in told:
-            assert facts["losses"] == pytest.approx(alone.losses, abs=1e-5)
+            assert facts["losses"] == pytest.approx(alone.losses, abs=1e-4)
         mine, theirs = (
             load_weights(output / "weights.safetensors")
             for output in (folder / "plain", undisturbed)
