@@ -16,7 +16,7 @@ from tests.helpers import ROOT, Workplace, finished
 TUTORIAL = ROOT / "docs" / "your-own-scene.md"
 BLOCK = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PYTHON = ".venv/bin/python "
-FOLDERS = ("diffusion_core", "scenes", "studio", "tests")
+FOLDERS = ("diffusion_core", "explorer", "scenes", "studio", "tests")
 FILES = ("render.py", "pyproject.toml")
 CATALOG = "scenes/catalog.py"
 ENTRY = "        *CARDS,\n"
