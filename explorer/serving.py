@@ -18,24 +18,13 @@ from diffusion_core.errors import LectureError
 from diffusion_core.onlookers import Look, looking_on
 from diffusion_core.recipe import Recipe
 from diffusion_core.store import Recording
+from explorer.handles import SILENCE, Handle, Mailbox, Stopped
 from explorer.people import People, Person, Room
-
-PLACES = 4
-"""People who are served at once."""
-LINE = 24
-"""People who may wait."""
-LONGEST_PAUSE = 120.0
-"""Seconds after which a run that somebody paused goes on: others may be waiting."""
-SILENCE = 0.5
-"""Seconds after which whoever waits looks whether the work is still wanted."""
+from explorer.waiting import PLACES, Line
 
 Result = TypeVar("Result")
 Tell = Callable[[object], None]
 Job = Callable[[Tell], Result]
-
-
-class Stopped(Exception):
-    """The work is not wanted any more; raised where it tells of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,162 +52,6 @@ class Finished(Generic[Result]):
     """What came of it."""
 
     result: Result
-
-
-class Line:
-    """Tickets in the order of arrival; the first few are served.
-
-    Parameters
-    ----------
-    places
-        How many are served at once.
-    longest
-        How many may wait.
-    """
-
-    def __init__(self, places: int = PLACES, longest: int = LINE) -> None:
-        self.places, self.longest = places, longest
-        self._tickets: list[object] = []
-        self._moved = threading.Condition()
-
-    def join(self) -> object:
-        """A ticket at the end of the line.
-
-        Raises
-        ------
-        LectureError
-            When too many wait already.
-        """
-        with self._moved:
-            if len(self._tickets) >= self.places + self.longest:
-                raise LectureError(
-                    f"{self.longest} people are waiting already; try again in a minute"
-                )
-            ticket = object()
-            self._tickets.append(ticket)
-            return ticket
-
-    def ahead(self, ticket: object) -> int:
-        """People before this one is served; 0 when it is."""
-        with self._moved:
-            return max(0, self._tickets.index(ticket) - self.places + 1)
-
-    def wait(self, ticket: object, seconds: float) -> int:
-        """``ahead``, once it has changed or the time is over."""
-        with self._moved:
-            before = self.ahead(ticket)
-            if before:
-                self._moved.wait_for(lambda: self.ahead(ticket) != before, seconds)
-            return self.ahead(ticket)
-
-    def leave(self, ticket: object) -> None:
-        """Make room for the next."""
-        with self._moved:
-            if ticket in self._tickets:
-                self._tickets.remove(ticket)
-            self._moved.notify_all()
-
-    def __len__(self) -> int:
-        return len(self._tickets)
-
-
-class Handle:
-    """What stops, pauses and steps one piece of work from outside."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._stopped = self._paused = False
-        self._steps = 0
-        self.seen: list[Any] = []
-        """What the work has told of itself so far, where it is asked to keep it."""
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it should end."""
-        return self._stopped
-
-    @property
-    def paused(self) -> bool:
-        """Whether it should wait where it is."""
-        return self._paused
-
-    def stop(self) -> None:
-        """End it at its next step."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def pause(self, paused: bool = True) -> None:
-        """Hold it after its next step, or let it go on."""
-        with self._changed:
-            self._paused, self._steps = paused, 0
-            self._changed.notify_all()
-
-    def step(self) -> None:
-        """Let it take one more step and wait again."""
-        with self._changed:
-            self._paused = True
-            self._steps += 1
-            self._changed.notify_all()
-
-    def check(self, held: Callable[[], None] = lambda: None) -> None:
-        """Raise where it should end; wait where it should wait.
-
-        Parameters
-        ----------
-        held
-            Called when it has to wait.
-
-        Raises
-        ------
-        Stopped
-            When it is not wanted any more.
-        """
-        with self._changed:
-            if self._paused and not self._stopped:
-                held()
-                free = self._changed.wait_for(
-                    lambda: self._stopped or not self._paused or self._steps > 0, LONGEST_PAUSE
-                )
-                self._steps = max(0, self._steps - 1)
-                self._paused = self._paused and free
-            if self._stopped:
-                raise Stopped
-
-
-class _Mailbox:
-    """Holds the newest of what was told; whoever reads slowly misses what is between."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._news: object = None
-        self._unread = self._closed = False
-
-    def put(self, news: object) -> None:
-        with self._changed:
-            self._news, self._unread = news, True
-            self._changed.notify_all()
-
-    def close(self) -> None:
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def take(self) -> tuple[object, bool]:
-        """The newest, or None after a silence; and whether more may come."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._unread or self._closed, SILENCE)
-            news, more = (self._news if self._unread else None), self._unread or not self._closed
-            self._unread = False
-            return news, more
-
-    def read(self, handle: Handle) -> Iterator[Any]:
-        """All that is told, until it is closed or stopped."""
-        more = True
-        while more and not handle.stopped:
-            news, more = self.take()
-            if news is not None:
-                yield news
 
 
 class Work:
@@ -332,7 +165,7 @@ class Work:
             before.stop()
 
     def _run(self, job: Job[Result], handle: Handle, ticket: object) -> Iterator[Any]:
-        box = _Mailbox()
+        box = Mailbox()
         ended: list[Finished[Result] | BaseException] = []
 
         def tell(news: object) -> None:

@@ -15,14 +15,12 @@ settings.register_profile("house", deadline=None, derandomize=True, database=Non
 settings.load_profile("house")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """With --dist loadgroup a file's tests stay together, and all that need the browser do."""
-    if config.getoption("dist", "no") == "loadgroup" or config.getoption("loadgroup", False):
-        for item in items:
-            place = item.path.relative_to(config.rootpath)
-            group = "browser" if "browser" in place.parts else str(place)
-            item.add_marker(pytest.mark.xdist_group(group))
+    if item.config.pluginmanager.hasplugin("xdist"):
+        place = item.path.relative_to(item.config.rootpath)
+        group = "browser" if "browser" in place.parts else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,7 +28,7 @@ from PIL import Image
 from tests.helpers import ROOT
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 60_000
+PATIENCE = 120_000
 """Milliseconds that the page has for anything, also beside others on busy cores."""
 
 

@@ -53,6 +53,10 @@ def test_every_tab_is_reached_by_the_arrow_keys_and_fits_a_phone(open_page: Open
         page.set_viewport_size({"width": 390, "height": 844})
         check_sound(page)
         page.set_viewport_size({"width": 1366, "height": 768})
+        page.wait_for_function(
+            "n => document.querySelectorAll('[role=tablist] [role=tab]').length === n",
+            arg=len(TABS),
+        )
         tab.focus()
         page.keyboard.press("ArrowRight")
     page.keyboard.press("End")

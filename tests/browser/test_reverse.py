@@ -12,7 +12,8 @@ from diffusion_core.onlookers import looking_on
 from diffusion_core.recipe import ReverseRecipe
 from diffusion_core.runs import run
 from diffusion_core.trajectory import Trajectory
-from explorer.reverse import COLUMNS, frame_of, recipe_of
+from explorer.frames import COLUMNS, frame_of
+from explorer.reverse import recipe_of
 from explorer.showing import mosaic, pixels_of
 from tests.browser.conftest import Opened, shown_when
 

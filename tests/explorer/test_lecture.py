@@ -13,8 +13,8 @@ from click.testing import CliRunner
 import render
 from diffusion_core.errors import LectureError, UsageError
 from diffusion_core.recipe import fingerprint
+from explorer.handles import Stopped
 from explorer.lecture import Line, command_line, render_scene, scene_arguments
-from explorer.serving import Stopped
 from scenes.catalog import scene_entry
 from scenes.options import SceneOptions
 from studio.video import probe

@@ -14,7 +14,8 @@ from diffusion_core.onlookers import Look
 from diffusion_core.recipe import ReverseRecipe
 from diffusion_core.runs import run
 from explorer.people import Person, new_token
-from explorer.serving import Finished, Line, Running, Tell, Waiting, Work
+from explorer.serving import Finished, Running, Tell, Waiting, Work
+from explorer.waiting import Line
 
 RECIPE = ReverseRecipe(seeds=(3,), steps=4)
 
