@@ -25,7 +25,7 @@ lecture: setup ## render the introduction, narrated and with chapters
 
 test: lint ## lint, then run the tests, on all cores
 	@bash tools/test-setup.sh
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: setup ## ruff, mypy and the import contracts
 	$(BIN)/ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,12 +16,23 @@ settings.register_profile("house", deadline=None, derandomize=True, database=Non
 settings.load_profile("house")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With --dist loadgroup a file's tests stay together, and all that need the browser do."""
-    if item.config.pluginmanager.hasplugin("xdist"):
-        place = item.path.relative_to(item.config.rootpath)
-        group = "browser" if "browser" in place.parts else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With --dist loadfile all files that need the browser stay with one worker, too.
+
+    xdist has groups for that, which do nothing under pytest 9.2: it no longer takes
+    the names that xdist gives to the tests of a group.
+    """
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class OneBrowser(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = "tests/browser"
+            return shared if nodeid.startswith(f"{shared}/") else super()._split_scope(nodeid)
+
+    return OneBrowser(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

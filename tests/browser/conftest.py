@@ -1,6 +1,6 @@
 """One server and one browser for all tests that look at the page as a person does.
 
-With --dist loadgroup one worker alone starts them (see ``tests/conftest.py``);
+With --dist loadfile one worker alone starts them (see ``tests/conftest.py``);
 without a Chromium the tests are skipped, and say so.
 """
 

@@ -21,8 +21,6 @@ from tests.browser.boards import (
     wait_for_text,
 )
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ADDRESS = "tab=brush&brush-steps=10&brush-seed=19&brush-t=700&brush-strength=0.1"
 
 

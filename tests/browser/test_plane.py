@@ -20,8 +20,6 @@ from tests.browser.boards import (
     wait_for_text,
 )
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 POINTS = ((-1.5, 1.0), (1.25, 0.5), (0.25, -1.75))
 ADDRESS = f"tab=plane&plane-steps=20&plane-std=0.2&plane-seed=3&plane-points={written(POINTS)}"
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.recipe import SimilarNoiseRecipe
 from explorer.similar import change, chosen_patches, corners
 from tests.browser.boards import assert_shows, box_value, last, scene_command, scrub, wait_for_text
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 ADDRESS = "tab=similar&similar-steps=10&similar-seed=23&similar-patches=10+11"
 

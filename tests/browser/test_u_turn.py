@@ -6,15 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.recipe import UTurnRecipe
 from explorer.u_turn import SAMPLES, SHOWN, way_out
 from tests.browser.boards import assert_shows, last, scene_command, scrub, wait_for_text
-
-pytestmark = pytest.mark.xdist_group("browser")
 
 ADDRESS = "tab=u_turn&u_turn-t=650&u_turn-steps=10&u_turn-seed=18"
 
