@@ -29,6 +29,7 @@ class Visitor:
         self.client.get("/").raise_for_status()
         self.config = config or self.client.get("/config").json()
         self.tab = secrets.token_hex(6)
+        self._turns = itertools.count(1)
         self._components = {
             part["props"].get("elem_id"): part["id"] for part in self.config["components"]
         }
@@ -64,7 +65,8 @@ class Visitor:
 
     def join(self, name: str, event: str, *values: Any) -> httpx.Response:
         """Begin what is answered bit by bit."""
-        return self.client.post("/gradio_api/queue/join", json=self.body(name, event, *values))
+        body = self.body(name, event, *values, next(self._turns))
+        return self.client.post("/gradio_api/queue/join", json=body)
 
     def news(self) -> Iterator[Any]:
         """What is said of it, until it is over."""

@@ -45,9 +45,12 @@ class Page:
     ----------
     work
         Runs recipes, keeps each person's files.
+    turn
+        An unseen control that counts what is begun in a tab.
     """
 
     work: Work
+    turn: Any
     settings: list[tuple[Setting, Any]] = field(default_factory=list)
 
     # -- what happens when a control is used -----------------------------------------
@@ -79,14 +82,17 @@ class Page:
         """Show what the generator ``stream(person, *values)`` yields, one after the other.
 
         It gets what it shows from ``page.work.run`` or ``page.work.do``, which
-        wait in line and stop when the tab is closed.
+        wait in line and stop when the tab is closed.  What a person did last counts,
+        also where the server comes to hear of it first.
         """
         settings = {
             "concurrency_limit": None,  # the line in ``serving`` counts people, not events
             "show_progress": "hidden",
             "trigger_mode": "multiple",
+            "js": "(...values) => [...values.slice(0, -1), window.explorer.turn()]",
         }
-        return self._tie(triggers, self._stream(stream), inputs, outputs, {**settings, **more})
+        told = [*inputs, self.turn]
+        return self._tie(triggers, self._stream(stream), told, outputs, {**settings, **more})
 
     @staticmethod
     def _tie(
@@ -114,8 +120,11 @@ class Page:
         import gradio as gr
 
         def flow(request: gr.Request, *values: Any) -> Iterator[Any]:
+            *settings, turn = values
+            person = person_of(request)
             with plainly():
-                yield from stream(person_of(request), *values)
+                if self.work.is_newest(person, turn or 0):
+                    yield from stream(person, *settings)
 
         flow.__annotations__ = {"request": gr.Request}
         return flow
@@ -274,9 +283,9 @@ def build_page(work: Work) -> Any:
     """The whole page as gradio's blocks."""
     import gradio as gr
 
-    page = Page(work)
     with gr.Blocks(title="Diffusion explorer", analytics_enabled=False) as blocks:
         gr.HTML(HEADER, elem_id="header")
+        page = Page(work, gr.Number(0, label="Turn", elem_id="turn", elem_classes="unseen"))
         with gr.Tabs(elem_id="tabs") as tabs:
             for name, title in TABS.items():
                 module = _tab(name)

@@ -69,6 +69,7 @@ class Work:
         self.people, self.line = People(folder), Line(places)
         self._handles: dict[str, Handle] = {}
         self._shown: dict[tuple[str, str], Any] = {}
+        self._turns: dict[str, float] = {}
         self._lock = threading.Lock()
         self._ended = False
 
@@ -95,10 +96,20 @@ class Work:
         """What this tab shows under ``name``; None where it shows nothing."""
         return self._shown.get((person.tab, name))
 
+    def is_newest(self, person: Person, turn: float) -> bool:
+        """Whether nothing was begun in this tab after its turn ``turn``.
+
+        Two requests that a tab sends at once may be taken up in either order.
+        """
+        with self._lock:
+            newest = self._turns[person.tab] = max(turn, self._turns.get(person.tab, turn))
+            return turn >= newest
+
     def leave(self, person: Person) -> None:
         """A tab was closed: its work stops, and what it showed is forgotten."""
         self.stop(person)
         with self._lock:
+            self._turns.pop(person.tab, None)
             for key in [key for key in self._shown if key[0] == person.tab]:
                 del self._shown[key]
         self.people.leave(person)

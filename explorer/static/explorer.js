@@ -132,6 +132,10 @@
     return answer;
   };
 
+  // Counts what is begun here, in the order in which a person did it.
+  let turns = 0;
+  const turn = () => { turns += 1; return turns; };
+
   // Gradio says nothing of when the address has been read; this is told by the page's own load.
-  window.explorer = { keep, type, ready: false };
+  window.explorer = { keep, type, turn, ready: false };
 })();

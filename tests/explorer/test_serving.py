@@ -146,6 +146,16 @@ class TestStopping:
         assert not [news for news in before if isinstance(news, Finished)]
         assert work.handle(person) is not None
 
+    def test_what_was_done_before_the_newest_is_not_begun(self, work: Work, person: Person) -> None:
+        other = Person(person.browser, "another tab")
+        assert work.is_newest(person, 2)
+        assert not work.is_newest(person, 1)
+        assert work.is_newest(other, 1)
+        assert work.is_newest(person, 2)
+        assert work.is_newest(person, 3)
+        work.leave(person)
+        assert work.is_newest(person, 1)
+
     def test_when_the_server_ends_all_work_does_and_none_begins(
         self, work: Work, person: Person
     ) -> None:
