@@ -96,7 +96,8 @@ class TestTwo:
         undisturbed, alone = whole
         assert len(alone.losses) == STEPS
         for facts in told:
-            assert facts["losses"] == pytest.approx(alone.losses, abs=1e-4)
+            # Muon brings small differences of a sum up to the size of large ones.
+            assert facts["losses"] == pytest.approx(alone.losses, abs=2e-5)
         mine, theirs = (
             load_weights(output / "weights.safetensors")
             for output in (folder / "plain", undisturbed)
