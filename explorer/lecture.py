@@ -20,6 +20,8 @@ from explorer.serving import Tell
 from scenes.catalog import scene_entry
 from scenes.options import SceneOptions
 
+LONGEST_TYPED = 2000
+"""Characters of a recipe in a command line; a longer one goes into a file."""
 LOOK = 0.5
 """Seconds after which it is looked whether the video is still wanted."""
 
@@ -31,8 +33,14 @@ class Line:
     text: str
 
 
-def scene_arguments(name: str, options: SceneOptions) -> list[str]:
-    """What ``render.py`` is given for the scene ``name``: all that is not as usual."""
+def scene_arguments(
+    name: str, options: SceneOptions, *, recipe: Path | str | None = None
+) -> list[str]:
+    """What ``render.py`` is given for the scene ``name``: all that is not as usual.
+
+    ``recipe`` stands for what the scene is brought, where that is not to be
+    spelt out as it is: the file that holds it, for example.
+    """
     scene_entry(name)
     usual = SceneOptions()
     accepted = scene_entry(name).accepts
@@ -41,6 +49,7 @@ def scene_arguments(name: str, options: SceneOptions) -> list[str]:
         value = getattr(options, field.name)
         if field.name in accepted and value != getattr(usual, field.name):
             spelt = f"{value:g}" if isinstance(value, float) else str(value)
+            spelt = str(recipe or spelt) if field.name == "recipe" else spelt
             arguments += [f"--{field.name}", spelt]
     return arguments
 

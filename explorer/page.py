@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from diffusion_core.errors import LectureError
+from diffusion_core.files import write_text
 from explorer.addresses import Read, Setting, one_of, read_all
-from explorer.lecture import Line, command_line, render_scene, scene_arguments
+from explorer.lecture import (
+    LONGEST_TYPED,
+    Line,
+    command_line,
+    render_scene,
+    scene_arguments,
+)
 from explorer.people import COOKIE, Person
 from explorer.serving import Finished, Waiting, Work
-from explorer.showing import status, taken
+from explorer.showing import file_address, status, taken
 from scenes.options import SceneOptions
 
 log = logging.getLogger(__name__)
@@ -170,21 +177,31 @@ class Page:
 
         def shown(person: Person, *values: Any) -> str:
             try:
-                arguments = scene_arguments(name, options(person, *values))
+                asked = options(person, *values)
             except LectureError as error:
                 return status(str(error))
-            line = command_line([self._plain(person, word) for word in arguments])
+            # A picture of their own by its name alone: elsewhere it lies somewhere else.
+            room = re.compile(re.escape(str(self.work.room(person).folder)) + r"/(\w+/)*")
+            recipe = room.sub("", asked.recipe)
+            file = f"{tab}.json" if len(recipe) > LONGEST_TYPED else ""
+            arguments = scene_arguments(name, asked, recipe=file or recipe)
+            line = command_line([room.sub("", word) for word in arguments])
+            link = taken(file_address(recipe), "beside render.py.", file) if file else ""
             return (
                 f'<div class="command"><code id="{tab}-command-text">{unbroken(line)}</code>'
-                f'<button type="button" data-copy="{tab}-command-text">Copy</button></div>'
+                f'<button type="button" data-copy="{tab}-command-text">Copy</button></div>{link}'
             )
 
         def rendered(person: Person, *values: Any) -> Iterator[str]:
-            arguments = scene_arguments(name, options(person, *values))
-            room = self.work.room(person)
+            asked, room = options(person, *values), self.work.room(person)
 
             def job(tell: Any) -> str:
-                video = render_scene(arguments, room.place("scene.mp4").parent, tell)
+                folder = room.place("scene.mp4").parent
+                # An argument of a program may not be as long as a recipe.
+                file = folder / f"{tab}.json" if asked.recipe else None
+                if file is not None:
+                    write_text(file, asked.recipe)
+                video = render_scene(scene_arguments(name, asked, recipe=file), folder, tell)
                 return room.offer(video)
 
             yield status("Getting ready to render…")
@@ -204,11 +221,6 @@ class Page:
         self.quick([one.change for one in inputs], shown, inputs, [command])
         self.at_start(shown, inputs, [command])
         self.live([start.click], rendered, inputs, [made])
-
-    def _plain(self, person: Person, word: str) -> str:
-        """A path in the person's room by the file's name alone: elsewhere they have their own."""
-        folder = self.work.room(person).folder
-        return Path(word).name if word.startswith(str(folder)) else word
 
     def at_start(
         self, compute: Callable[..., Any], inputs: Sequence[Any], outputs: Sequence[Any]

@@ -136,9 +136,14 @@ def status(text: str) -> str:
     return f'<p class="status" role="status">{escape(text)}</p>'
 
 
-def taken(address: str, what: str) -> str:
-    """A link to a file that was made."""
-    name = address.rpartition("/")[2]
+def file_address(text: str) -> str:
+    """A text file as an address that carries it."""
+    return f"data:application/json;base64,{base64.b64encode(text.encode()).decode()}"
+
+
+def taken(address: str, what: str, name: str = "") -> str:
+    """A link to a file that was made, called ``name``; by default as its address ends."""
+    name = name or address.rpartition("/")[2]
     return (
         f'<p class="status" role="status"><a class="take" href="{address}" download="{name}">'
         f"Download {name}</a> {escape(what)}</p>"

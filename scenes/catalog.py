@@ -14,6 +14,7 @@ from scenes.options import (
     ALL_OPTIONS,
     FORWARD_OPTIONS,
     LOOK,
+    OWN,
     PROMPT_OPTIONS,
     REVERSE_OPTIONS,
     RULES_OPTIONS,
@@ -36,12 +37,14 @@ class LectureEntry:
 
     @property
     def accepts(self) -> frozenset[str]:
-        """Options that change at least one of its scenes."""
-        return frozenset().union(*(scene_entry(name).accepts for name in self.scenes))
+        """Options that change at least one of its scenes; a recipe is brought to one alone."""
+        return frozenset().union(*(scene_entry(name).accepts for name in self.scenes)) - OWN
 
     def accepted(self, options: SceneOptions) -> frozenset[str]:
         """The same with the model that was chosen."""
-        return frozenset().union(*(scene_entry(name).accepted(options) for name in self.scenes))
+        return (
+            frozenset().union(*(scene_entry(name).accepted(options) for name in self.scenes)) - OWN
+        )
 
 
 CARDS = [
@@ -75,9 +78,10 @@ SCENES = {
             title="Forward process",
             teaches="how a picture becomes noise, and when signal and noise weigh the same",
             place="scenes.forward_process:ForwardProcess",
-            accepts=FORWARD_OPTIONS,
+            accepts=FORWARD_OPTIONS | OWN,
             recipes=recipes.forward,
             loop=(4, 6),
+            brings=frozenset({"size", "noise"}),
         ),
         SceneEntry(
             name="reverse_process",
@@ -154,22 +158,24 @@ SCENES = {
             title="The U-turn",
             teaches="how much of a picture survives noise, and when another one comes back",
             place="scenes.u_turn:UTurn",
-            accepts=REVERSE_OPTIONS,
+            accepts=REVERSE_OPTIONS | OWN,
             recipes=recipes.u_turn,
             loop=(2, 3),
             pretrained=True,
             asked=True,
+            brings=frozenset({"turns", "image"}),
         ),
         SceneEntry(
             name="similar_noise",
             title="Similar noise",
             teaches="that a deterministic sampler turns similar noise into similar pictures",
             place="scenes.similar_noise:SimilarNoise",
-            accepts=REVERSE_OPTIONS,
+            accepts=REVERSE_OPTIONS | OWN,
             recipes=recipes.similar_noise,
             loop=(4, 5),
             pretrained=True,
             asked=True,
+            brings=frozenset({"patch", "further"}),
         ),
         SceneEntry(
             name="sampler_race",
@@ -185,18 +191,20 @@ SCENES = {
             title="The score field",
             teaches="that the score points from everywhere to the data, and noise follows it there",
             place="scenes.score_field:ScoreField",
-            accepts=LOOK | {"seed", "schedule"},
+            accepts=LOOK | OWN | {"seed", "schedule"},
             recipes=recipes.score_field,
             loop=(9, 10),
+            brings=frozenset({"drawn", "std", "steps"}),
         ),
         SceneEntry(
             name="noise_brush",
             title="The noise brush",
             teaches="what the network paints where only a part of a picture is noise",
             place="scenes.noise_brush:NoiseBrush",
-            accepts=PROMPT_OPTIONS,
+            accepts=PROMPT_OPTIONS | OWN,
             recipes=recipes.noise_brush,
             loop=(8, 8),
+            brings=frozenset({"dabs", "radius", "strength", "t", "outside", "image"}),
         ),
         SceneEntry(
             name="training",

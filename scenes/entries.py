@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from diffusion_core.errors import UsageError
 from diffusion_core.pretrained.names import is_pretrained
+from scenes.brought import check_taken, fields_of
 from scenes.options import ASKING, SceneOptions
 from scenes.recipes import Recipes
 
@@ -37,6 +38,9 @@ class SceneEntry:
         Whether it takes a prompt and a guidance scale as well, with a pretrained model.
     pretrained_loop
         As ``loop``, where a pretrained model leaves out beats before it.
+    brings
+        Fields of its recipe that it can be brought (``scenes.brought``), where it
+        accepts "recipe".
     """
 
     name: str
@@ -50,6 +54,7 @@ class SceneEntry:
     pretrained: bool = False
     asked: bool = False
     pretrained_loop: tuple[int, int] | None = None
+    brings: frozenset[str] = frozenset()
 
     def loop_of(self, options: SceneOptions) -> tuple[int, int]:
         """The stretch that shows it best, with the model that was chosen."""
@@ -61,7 +66,7 @@ class SceneEntry:
         if "model" not in self.accepts or not is_pretrained(options.model):
             return self.accepts
         # It brings a schedule of its own; a picture that dissolves is not the model's.
-        own = frozenset() if "image" in self.accepts else frozenset({"schedule"})
+        own = {"recipe"} | (set() if "image" in self.accepts else {"schedule"})
         return (self.accepts - own) | (ASKING if self.asked else frozenset())
 
     def taken(self, options: SceneOptions) -> SceneOptions:
@@ -74,7 +79,8 @@ class SceneEntry:
         Raises
         ------
         UsageError
-            For a pretrained model, where the scene has no use for one.
+            For a pretrained model, where the scene has no use for one, and for
+            what it cannot be brought.
         """
         if "model" in self.accepts and not self.pretrained and is_pretrained(options.model):
             from scenes.catalog import SCENES
@@ -84,4 +90,16 @@ class SceneEntry:
                 f"{self.name!r} has no use for the pretrained model {options.model!r}; it is for "
                 f"models trained here. Scenes for pretrained ones: {', '.join(able)}"
             )
-        return self.recipes(self.taken(options))
+        taken = self.taken(options)
+        brought = fields_of(taken.recipe)
+        check_taken(self.name, brought, self.brings)
+        try:
+            return self.recipes(taken)
+        except (TypeError, ValueError) as error:
+            if not brought:
+                raise
+            # Text of somebody's own: a list where a number belongs, and the like.
+            raise UsageError(
+                f"recipe {taken.recipe[:80]!r} has a value of the wrong kind ({error}); "
+                "docs/explorer.md says what each field takes"
+            ) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from diffusion_core.models import DEFAULT_MODEL
 from diffusion_core.pictures import DEFAULT_PICTURE
 from diffusion_core.recipe import SAMPLERS, VP_SCHEDULES, check_name, check_range, check_seed
+from scenes.brought import spelt
 
 USUAL_GUIDANCE = 2.0
 """The guidance scale of a prompt for which none was chosen."""
@@ -30,6 +31,9 @@ class SceneOptions:
     prompt, guidance
         What is asked for ("" for what is usual in the scene), and the guidance
         scale g of it, 0 … 100: 1 is none; None for what is usual (see ``scale``).
+    recipe
+        Fields of the recipe that the scene shows and that are not as usual, as
+        JSON text; "" for none (see ``scenes.brought``).
     theme
         "dark" or "light".
     cut
@@ -44,6 +48,7 @@ class SceneOptions:
     steps: int = 50
     prompt: str = ""
     guidance: float | None = None
+    recipe: str = ""
     theme: str = "dark"
     cut: str = "full"
 
@@ -55,6 +60,7 @@ class SceneOptions:
         check_name("cut", self.cut, CUTS)
         if self.guidance is not None:
             check_range("guidance", self.guidance, 0, 100)
+        object.__setattr__(self, "recipe", spelt(self.recipe))
 
     def scale(self, prompt: str | None = None) -> float:
         """The guidance scale for ``prompt``, the chosen one by default: 1 where nothing is asked.
@@ -70,6 +76,8 @@ class SceneOptions:
 OPTION_NAMES = tuple(field.name for field in fields(SceneOptions))
 LOOK = frozenset({"theme", "cut"})
 """Options that every scene takes."""
+OWN = frozenset({"recipe"})
+"""What a scene is brought that can be."""
 ASKING = frozenset({"prompt", "guidance"})
 FORWARD_OPTIONS = LOOK | {"seed", "image", "schedule"}
 RULES_OPTIONS = LOOK | {"seed", "model", "steps", "schedule"}

@@ -29,6 +29,8 @@ def stem_of(name: str, options: SceneOptions, quality: str, voice: str, language
             slug = "-".join(re.findall(r"[a-z0-9]+", value.lower()))[:40]
             known = value == slug.replace("-", " ")
             value = slug if known else f"{slug}-{digest_of(value)[:6]}".lstrip("-")
+        elif field.name == "recipe":
+            value = digest_of(value)[:8]
         parts.append(f"{field.name}-{value}")
     parts += [quality] if quality != "medium" else []
     parts += [voice_name(voice)] if voice != "espeak" else []

@@ -11,6 +11,7 @@ import cloup
 
 from diffusion_core.pretrained.runtime import DEVICES, DTYPES
 from diffusion_core.recipe import SAMPLERS, SEED_LIMIT, VP_SCHEDULES
+from scenes.brought import LONGEST
 from scenes.options import CUTS, USUAL_GUIDANCE, SceneOptions
 
 QUALITY_NAMES = ("draft", "medium", "high", "4k")
@@ -33,6 +34,24 @@ class Voice(click.ParamType):
         if kind not in takes or (takes[kind] and not which) or (colon and not which):
             self.fail(f"{value!r} is not one of {', '.join(map(repr, VOICES))}", param, ctx)
         return str(value)
+
+
+class OwnRecipe(click.ParamType):
+    """Fields of a recipe: JSON, or the file that holds it."""
+
+    name = "json or file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """See ``click.ParamType.convert``."""
+        text = str(value)
+        if not text.strip() or text.lstrip().startswith(("{", "[")):
+            return text
+        try:
+            with Path(text).open(encoding="utf-8") as file:
+                return file.read(LONGEST + 1)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            self.fail(f"{text[:80]!r} is neither JSON, {{…}}, nor a file that can be read ({why})")
 
 
 def option(flag: str, **settings: Any) -> Any:
@@ -95,6 +114,12 @@ _RUN = cloup.option_group(
     STEPS,
     PROMPT,
     GUIDANCE,
+    option(
+        "--recipe",
+        type=OwnRecipe(),
+        default=USUAL.recipe,
+        help="What a scene is brought of one's own: JSON, or its file, as the explorer writes it.",
+    ),
 )
 VOICE = option(
     "--voice",
