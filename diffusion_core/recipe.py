@@ -35,6 +35,8 @@ from diffusion_core.recipes.noises import (
 )
 from diffusion_core.recipes.noising import NoisingRecipe
 from diffusion_core.recipes.pictures import (
+    ENOUGH_NOISE,
+    TOO_MUCH_NOISE,
     BrushRecipe,
     CanvasRecipe,
     InpaintingRecipe,
@@ -47,10 +49,12 @@ from diffusion_core.recipes.training import TrainingRecipe
 from diffusion_core.trajectory import FORMAT
 
 __all__ = [
+    "ENOUGH_NOISE",
     "SAMPLERS",
     "SCHEDULES",
     "SEED_LIMIT",
     "SPACINGS",
+    "TOO_MUCH_NOISE",
     "VP_SCHEDULES",
     "BrushRecipe",
     "CanvasRecipe",

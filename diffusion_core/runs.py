@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from diffusion_core.any_model import AnyModel, course_of, decoded, facts_of_model, load_any_model
 from diffusion_core.files import Facts
-from diffusion_core.forward import forward_step, noise_within
+from diffusion_core.forward import forward_step, jump, noise_within
 from diffusion_core.pictures import load_picture
 from diffusion_core.pretrained.model import PretrainedModel
 from diffusion_core.pretrained.names import is_pretrained
@@ -46,13 +47,11 @@ def _forward(recipe: ForwardRecipe, report: Report = silent) -> Trajectory:
     noise = SampleNoise([recipe.seed], x_0.shape[1:])
     even = kept_times(recipe.T, recipe.keep)
     kept = even | {equal_weights_time(schedule)}
+    ways = {"fresh": _every_step, "one": _jumps}
     states, eps = [x_0], [torch.zeros_like(x_0)]
-    x = x_0
-    for t in range(recipe.T):
-        x = forward_step(x, t - 1, t, schedule, noise.draw())
-        if t in kept:
-            states.append(x)
-            eps.append(noise_within(x, x_0, t, schedule))
+    for t, x_t, eps_t in ways[recipe.noise](x_0, schedule, sorted(kept), noise):
+        states.append(x_t)
+        eps.append(eps_t)
         report(t + 1, recipe.T)
     times = torch.tensor([CLEAN, *sorted(kept)])
     facts: Facts = {
@@ -70,6 +69,24 @@ def _forward(recipe: ForwardRecipe, report: Report = silent) -> Trajectory:
         eps=stack(eps),
         facts=facts,
     )
+
+
+Moments = Iterator[tuple[int, Tensor, Tensor]]
+"""t, x_t and the ε in it, at each kept time."""
+
+
+def _every_step(x_0: Tensor, schedule: Schedule, kept: list[int], noise: SampleNoise) -> Moments:
+    x = x_0
+    for t in range(schedule.T):
+        x = forward_step(x, t - 1, t, schedule, noise.draw())
+        if t in kept:
+            yield t, x, noise_within(x, x_0, t, schedule)
+
+
+def _jumps(x_0: Tensor, schedule: Schedule, kept: list[int], noise: SampleNoise) -> Moments:
+    eps = noise.draw()
+    for t in kept:
+        yield t, jump(x_0, t, schedule, eps), eps
 
 
 def kept_times(T: int, keep: int) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from diffusion_core.bundle import Bundle
 from diffusion_core.errors import LectureError
 from diffusion_core.onlookers import Look
-from diffusion_core.recipe import SEED_LIMIT, CanvasRecipe
+from diffusion_core.recipe import ENOUGH_NOISE, SEED_LIMIT, TOO_MUCH_NOISE, CanvasRecipe
 from explorer.addresses import number, one_of, whole
 from explorer.boards import Film, answer_box, board, coded, film, pairs, panel
 from explorer.page import Page
@@ -29,8 +30,6 @@ Floats = NDArray[np.float32]
 DRAWN = "drawn by the model"
 SEED = 19
 """A digit with strokes wide enough to paint on."""
-ENOUGH, TOO_MUCH = 0.9, 1.1
-"""Shares of σ_t between which the painted noise fits t."""
 KEEP, LET_GO = "it is put back at every step", "it goes along as it is"
 OUTSIDE = {KEEP: "kept", LET_GO: "free"}
 
@@ -59,12 +58,12 @@ class Measure:
         """What the person should know of it, in a sentence."""
         if not self.painted:
             return "There is no noise yet: move the brush over the picture."
-        if self.painted < ENOUGH * self.expected:
+        if self.painted < ENOUGH_NOISE * self.expected:
             return (
                 f"Too little noise for t = {self.t}: the network will take a part of the picture "
                 f"for noise. Paint over it again, or choose t = {self.fitting}."
             )
-        if self.painted > TOO_MUCH * self.expected:
+        if self.painted > TOO_MUCH_NOISE * self.expected:
             return (
                 f"More noise than t = {self.t} stands for: some of it will stay. "
                 f"Choose t = {self.fitting}."
@@ -173,6 +172,8 @@ def _panels(states: NDArray[Any], guesses: NDArray[Any], t: int) -> list[Film]:
 def read_as(run: Bundle) -> str:
     """What the second network reads before and after, as HTML."""
     before, after = run["painted"].facts.get("class"), run["removed"].facts.get("final_class")
+    if run.facts["recipe"]["image"]:
+        before = None  # nobody says that a picture which was brought is a digit
     (moved,) = run["removed"].facts["rms_to_x0"][:1]
     said = f"The picture differs from what it was by {moved:.2f} (RMS, of a range of 2)."
     if before is None or not after:
@@ -185,7 +186,7 @@ def meter(found: Measure) -> str:
     """The measure as HTML: a bar, a mark, and the hint."""
     place, width = 100 * found.expected, 100 * min(1, found.painted)
     side = " low" if place < 25 else " high" if place > 75 else ""
-    fits = ENOUGH * found.expected <= found.painted <= TOO_MUCH * found.expected
+    fits = ENOUGH_NOISE * found.expected <= found.painted <= TOO_MUCH_NOISE * found.expected
     hint = "fits" if fits or not found.painted else "hint"
     return (
         '<div class="measured">'
@@ -217,6 +218,15 @@ class Brush:
             steps=steps,
             image=image,
         )
+
+    def scene(self, person: Person, *values: Any) -> SceneOptions:
+        """The same as a scene is asked for it."""
+        asked = self.recipe(person, *values)
+        if not values[0]:
+            raise LectureError(measure(asked, painted=False).hint)
+        names = ("dabs", "radius", "strength", "t", "outside", *(["image"] if asked.image else []))
+        own = {name: getattr(asked, name) for name in names}
+        return SceneOptions(seed=asked.seed, steps=asked.steps, recipe=json.dumps(own))
 
     def measured(self, person: Person, *values: Any) -> Measure:
         """The noise on the canvas beside what t stands for."""
@@ -338,7 +348,7 @@ def build(page: Page) -> None:
     page.scene(
         "brush",
         "noise_brush",
-        [seed, steps],
-        lambda person, seed, steps: SceneOptions(seed=seed, steps=steps),
-        "It paints with a stroke of its own, over a digit of the same seed.",
+        settings,
+        brush.scene,
+        "After this noise it paints the same dabs eight times more, with other noise.",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
@@ -184,7 +186,9 @@ def build(page: Page) -> None:
     def recipe_of(person: Person, choice: str, own: str, *rest: Any) -> ForwardRecipe:
         name, side, number = rest
         image = chosen(page.work, person, choice, own)
-        return ForwardRecipe(image=image, size=side, seed=seed_of(number), schedule=name, T=T)
+        return ForwardRecipe(
+            image=image, size=side, seed=seed_of(number), schedule=name, T=T, noise="one"
+        )
 
     def shown(person: Person, at: int, *values: Any) -> tuple[str, str]:
         return moment(recipe_of(person, *values), at, page.work.room(person).show)
@@ -196,15 +200,18 @@ def build(page: Page) -> None:
 
     def options(person: Person, choice: str, own: str, *rest: Any) -> SceneOptions:
         recipe = recipe_of(person, choice, own, *rest)
-        return SceneOptions(image=recipe.image, seed=recipe.seed, schedule=recipe.schedule)
+        return SceneOptions(
+            image=recipe.image,
+            seed=recipe.seed,
+            schedule=recipe.schedule,
+            recipe=json.dumps({"size": recipe.size, "noise": recipe.noise}),
+        )
 
     page.scene(
         "forward",
         "forward_process",
         settings,
         options,
-        "Picture, schedule and seed are those above. It takes every step from t = 0 on, and at "
-        "64 × 64; this page jumps.",
     )
 
 
@@ -225,9 +232,7 @@ def build_sequence(page: Page, settings: list[Any], recipe_of: Any) -> None:
 
     def small(person: Person, *values: Any) -> ForwardRecipe:
         recipe = recipe_of(person, *values)
-        return ForwardRecipe(
-            image=recipe.image, size=PANEL, seed=recipe.seed, schedule=recipe.schedule, T=T
-        )
+        return replace(recipe, size=PANEL)
 
     def shown(person: Person, text: str, *values: Any) -> str:
         chosen_steps = steps_from(text)

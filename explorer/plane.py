@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,18 @@ from explorer.page import Page
 from explorer.people import Person
 from explorer.serving import Finished, Running, Waiting, Work
 from explorer.showing import status, whole_number
+from scenes.catalog import scene_entry
 from scenes.options import SceneOptions
+from scenes.score_field.reading import paths, places, score
+from scenes.score_field.recipe import MOST, REACH, STDS, STEPS, USUAL_STD, USUAL_STEPS
 
-REACH = 2.5
-"""Half the side of the plane."""
 GRAIN, DIGITS = 100, 36
 """A coordinate is written as hundredths above −REACH, in two digits of base 36."""
-MOST = 100
-"""Points that may be drawn: as many as an address can hold."""
-SIDE, DENSITY_SIDE, PARTICLES = 17, 49, 300
+EVERY = 2
+"""Of the places at which the density is known, this one is sent a row and a column."""
 WAYS = {"smoothly (ODE)": "ode", "jittering (SDE)": "sde"}
 
 Points = tuple[tuple[float, float], ...]
-Floats = NDArray[np.float32]
 
 
 def written(points: Points) -> str:
@@ -58,7 +58,11 @@ def read_points(text: str) -> Points:
         raise LectureError(f"the points {text[:20]!r}… are not four letters or digits each: clear")
     if len(text) > 4 * MOST:
         raise LectureError(f"{len(text) // 4} points are drawn; at most {MOST} are taken")
-    values = [int(text[i : i + 2], DIGITS) / GRAIN - REACH for i in range(0, len(text), 2)]
+    # Whole hundredths first, so that −0.4 is what is written −0.4.
+    values = [
+        (int(text[i : i + 2], DIGITS) - round(REACH * GRAIN)) / GRAIN
+        for i in range(0, len(text), 2)
+    ]
     if any(value > REACH for value in values):
         raise LectureError(f"a point of {text[:20]!r}… lies outside ±{REACH:g}: clear, draw again")
     return tuple((x, y) for x, y in zip(values[::2], values[1::2], strict=True))
@@ -77,56 +81,50 @@ def example(name: str) -> Points:
     return read_points(written(tuple(map(tuple, point_set(name, 80).tolist()))))
 
 
+def scene_options(points: Points, std: float, seed: int, steps: int) -> SceneOptions:
+    """What the scene is asked for where it shows these points.
+
+    Raises
+    ------
+    LectureError
+        Where nothing is drawn.
+    """
+    if not points:
+        raise LectureError("draw a few points on the plane first: a scene is made of them")
+    brought = {"drawn": points, "std": float(std), "steps": int(steps)}
+    return SceneOptions(seed=seed, recipe=json.dumps(brought))
+
+
 def recipe_of(points: Points, std: float, seed: int, steps: int) -> ScoreFieldRecipe:
-    """The recipe of the points: the field at each t that the particles visit."""
-    from diffusion_core.schedule import CLEAN, make_schedule
-    from diffusion_core.timesteps import sampling_times
-
-    usual = ScoreFieldRecipe()
-    times = sampling_times(make_schedule(usual.schedule, usual.T), steps)
-    return ScoreFieldRecipe(
-        drawn=points,
-        std=std,
-        seed=seed,
-        steps=steps,
-        samples=PARTICLES,
-        training_steps=0,
-        times=tuple(sorted(t for t in times if t != CLEAN)),
-        side=SIDE,
-        reach=REACH,
-        density_side=DENSITY_SIDE,
-    )
-
-
-def score(field: Trajectory) -> Floats:
-    """∇ log p_t = −ε̂ / √(1 − ᾱ_t) at the places of a field, (N, K, 2)."""
-    assert field.eps_hat is not None
-    eps = field.eps_hat[..., 0, 0]
-    return np.asarray(-eps / field.noise_weight[: field.steps, None, None], np.float32)
+    """What the scene runs for these points, without the network that learns the score there."""
+    asked = scene_entry("score_field").runs(scene_options(points, std, seed, steps))
+    recipe = asked["score_field"]
+    assert isinstance(recipe, ScoreFieldRecipe)
+    return replace(recipe, training_steps=0)
 
 
 def glow(density: Trajectory) -> NDArray[np.uint8]:
-    """How likely each place is at each moment, (N, H, W): the likeliest of each has 255."""
-    p = density.states[:, 0, 0].astype(np.float64)
+    """How likely places are at each moment, (N, H, W): the likeliest of each has 255."""
+    p = density.states[:, 0, 0, ::EVERY, ::EVERY].astype(np.float64)
     return np.rint(255 * p / p.max(axis=(1, 2), keepdims=True)).astype(np.uint8)
 
 
 def flow(run: Bundle, way: str) -> Film:
     """The particles, the arrows and the density at every t, for the board."""
-    particles, field = run[way], run["field"]
+    particles, field, light = run[way], run["field"], glow(run["density"])
     return film(
         particles.timesteps,
         [],
         play=True,
         reach=REACH,
         drawn=written(run.facts["recipe"]["drawn"]),
-        particles=coded(particles.states[..., 0, 0].astype(np.float32)),
+        particles=coded(paths(particles).astype(np.float32)),
         count=particles.states.shape[1],
-        places=coded(field.states[0, ..., 0, 0].astype(np.float32)),
-        side=SIDE,
-        score=coded(score(field)),
-        glow=coded(glow(run["density"])),
-        glow_side=DENSITY_SIDE,
+        places=coded(places(field).astype(np.float32)),
+        side=int(field.facts["side"]),
+        score=coded(score(field).astype(np.float32)),
+        glow=coded(light),
+        glow_side=light.shape[-1],
     )
 
 
@@ -155,7 +153,13 @@ class Plane:
             elif isinstance(news, Running):
                 yield gr.skip(), status("The particles go their way…")
             elif isinstance(news, Finished):
-                yield flow(news.result.trajectory, name), said(len(points))
+                yield flow(news.result.trajectory, name), said(len(points), asked.samples)
+
+    def asked(self, person: Person, *values: Any) -> SceneOptions:
+        """The scene of what is on the page."""
+        text, std, seed, steps = values
+        points = read_points(str(text or ""))
+        return scene_options(points, std, seed if seed is not None else 0, steps)
 
     def exampled(self, person: Person, name: str) -> str:
         """The points of a set that has a name."""
@@ -171,12 +175,13 @@ def empty() -> Film:
     return film([], [], reach=REACH, drawn="")
 
 
-def said(count: int) -> str:
+def said(count: int, particles: int) -> str:
     """What is seen, as HTML."""
     points = "1 point" if count == 1 else f"{count} points"
     return (
-        f"<p>{PARTICLES} particles follow the exact score of your {points}. While t is large, all "
-        "arrows point to the middle; as it falls, each place learns of the points near it.</p>"
+        f"<p>{particles} particles follow the exact score of your {points}. At first, in nothing "
+        "but noise, all arrows point to the middle; as t falls, the points that are near count "
+        "more and more.</p>"
     )
 
 
@@ -201,9 +206,9 @@ def build(page: Page) -> None:
                 list(WAYS), value=next(iter(WAYS)), label="Particles move", elem_id="plane-way"
             )
             std = gr.Slider(
-                0.02, 0.5, 0.08, step=0.01, label="Spread of each point", elem_id="plane-std"
+                *STDS, USUAL_STD, step=0.01, label="Spread of each point", elem_id="plane-std"
             )
-            steps = gr.Slider(10, 100, 60, step=5, label="Steps", elem_id="plane-steps")
+            steps = gr.Slider(*STEPS, USUAL_STEPS, step=5, label="Steps", elem_id="plane-steps")
             seed = whole_number("Seed of the particles", "plane-seed", 0)
             points = answer_box("plane-points")
         with gr.Column(elem_classes="stage"):
@@ -212,8 +217,8 @@ def build(page: Page) -> None:
     for component, read in (
         (points, read_address),
         (way, one_of(WAYS)),
-        (std, number(0.02, 0.5)),
-        (steps, whole(10, 100)),
+        (std, number(*STDS)),
+        (steps, whole(*STEPS)),
         (seed, whole(0, SEED_LIMIT - 1)),
     ):
         page.remember(component, read)
@@ -227,9 +232,9 @@ def build(page: Page) -> None:
     page.scene(
         "plane",
         "score_field",
-        [seed],
-        lambda person, seed: SceneOptions(seed=seed if seed is not None else 0),
-        "It shows a spiral of a hundred points, and a network that learns its score.",
+        [points, std, seed, steps],
+        plane.asked,
+        "It shows both ways, and a network that learns the score of your points.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,12 +22,14 @@ from explorer.people import Person
 from explorer.serving import Finished, Running, Waiting, Work
 from explorer.showing import status, whole_number
 from scenes.options import SceneOptions
+from scenes.recipes import NEIGHBOURS
 
 SEED = 1
 PATCHES = 7
 """Patches a side."""
 FIRST = "16 17 23 24"
 """Chosen when the page opens: four in the middle."""
+NONE_CHOSEN = "No patch is chosen: click on the noise."
 SAMPLERS = ("ddim", "euler", "heun", "dpmpp")
 """Those that add no noise: what is compared is the noise of the start."""
 
@@ -150,6 +153,7 @@ class Similar:
     def recipe(self, person: Person, *values: Any) -> SimilarNoiseRecipe:
         """What the controls say; without patches the first one."""
         text, seed, sampler, steps = values
+        first = SEED if seed is None else seed
         usual = SimilarNoiseRecipe(entry=0)
         patches = corners(chosen_patches(str(text or "")) or (0,), shape_of(usual.model)[-1])
         return replace(
@@ -157,9 +161,23 @@ class Similar:
             entry=None,
             patch=patches[0],
             further=patches[1:],
-            seed=SEED if seed is None else seed,
+            seed=first,
+            # The scene begins with this noise, and has others beside it.
+            new_seed=(first + NEIGHBOURS) % SEED_LIMIT,
             sampler=sampler,
             steps=steps,
+        )
+
+    def scene(self, person: Person, *values: Any) -> SceneOptions:
+        """The same as a scene is asked for it."""
+        if not chosen_patches(str(values[0] or "")):
+            raise LectureError(NONE_CHOSEN)
+        recipe = self.recipe(person, *values)
+        return SceneOptions(
+            seed=recipe.seed,
+            sampler=recipe.sampler,
+            steps=recipe.steps,
+            recipe=json.dumps({"patch": recipe.patch, "further": recipe.further}),
         )
 
     def noise(self, person: Person, *values: Any) -> Film:
@@ -171,7 +189,7 @@ class Similar:
         import gradio as gr
 
         if not chosen_patches(str(values[0] or "")):
-            yield gr.skip(), status("No patch is chosen: click on the noise.")
+            yield gr.skip(), status(NONE_CHOSEN)
             return
         before: dict[int, Levels] = {}
         for news in self.work.run(person, self.recipe(person, *values)):
@@ -231,8 +249,6 @@ def build(page: Page) -> None:
         "similar",
         "similar_noise",
         settings,
-        lambda person, text, seed, sampler, steps: SceneOptions(
-            seed=SEED if seed is None else seed, sampler=sampler, steps=steps
-        ),
-        "It draws one patch in the middle again, in six pictures from this seed on.",
+        similar.scene,
+        "Besides this noise it shows five others with the same patches, and what lies between two.",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,10 @@ from explorer.serving import Finished, Running, Waiting, Work
 from explorer.showing import status, whole_number
 from explorer.uploads import chosen, picker
 from scenes.options import SceneOptions
+from scenes.recipes import RETURNS
 
 DRAWN = "drawn by the model"
 SEED = 23
-SAMPLES = 4
-"""Ways there and back, each with noise of its own."""
 SHOWN = 16
 """Moments of the way out that are shown; each is one jump from the picture."""
 SAMPLERS = ("ddim", "ddpm", "euler", "heun", "dpmpp")
@@ -133,10 +133,18 @@ class UTurn:
         return UTurnRecipe(
             image="" if choice == DRAWN else chosen(self.work, person, choice, own),
             seed=SEED if seed is None else seed,
-            samples=SAMPLES,
+            samples=RETURNS,
             turns=(t,),
             sampler=sampler,
             steps=steps,
+        )
+
+    def scene(self, person: Person, *values: Any) -> SceneOptions:
+        """The same as a scene is asked for it."""
+        recipe = self.recipe(person, *values)
+        own = {"turns": recipe.turns} | ({"image": recipe.image} if recipe.image else {})
+        return SceneOptions(
+            seed=recipe.seed, sampler=recipe.sampler, steps=recipe.steps, recipe=json.dumps(own)
         )
 
     def turned(self, person: Person, *values: Any) -> Iterator[tuple[Any, ...]]:
@@ -160,7 +168,7 @@ def build(page: Page) -> None:
 
     gr.HTML(
         '<p class="explain">Send a picture into the <b>noise</b> as far as t, turn round, and let '
-        "the network lead it back, four times with other noise. A little noise takes only "
+        "the network lead it back, three times with other noise. A little noise takes only "
         "details; with more, another picture comes back.</p>"
     )
     with gr.Row(elem_classes="bench"):
@@ -205,9 +213,7 @@ def build(page: Page) -> None:
     page.scene(
         "u_turn",
         "u_turn",
-        [seed, sampler, steps],
-        lambda person, seed, sampler, steps: SceneOptions(
-            seed=SEED if seed is None else seed, sampler=sampler, steps=steps
-        ),
-        "It turns round at five times, with a digit of this seed.",
+        settings,
+        turn.scene,
+        "It turns round at this t and at four others.",
     )

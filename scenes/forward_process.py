@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -25,15 +26,17 @@ from manim import (
 )
 
 from diffusion_core.trajectory import Trajectory
+from scenes.stage.fitting import tile_of
+from scenes.stage.frames import States
 from scenes.stage.layout import AXIS, STAGE, TITLE, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE, WORDS_SIZE
 from scenes.stage.numbers import Readout, fixed, significant
-from scenes.stage.tiles import Frames, Panel, Tile
+from scenes.stage.tiles import Panel, Tile
 from scenes.stage.time_axis import Curve, TimeAxis
 
-CELL = 4
-"""Screen pixels a picture's pixel at 720p."""
+ROOM = 256
+"""Screen pixels a tile at 720p."""
 
 FRACTIONS = (
     (1 / 10, "a tenth of the way"),
@@ -55,12 +58,24 @@ def how_far(share: float) -> str:
     return min(FRACTIONS, key=lambda fraction: abs(fraction[0] - share))[1]
 
 
-def terms(run: Trajectory) -> tuple[Frames, Frames, Frames]:
+def shown(states: States) -> States:
+    """The pixels (…, H, W) that are shown: all, or every second one of a large picture.
+
+    The mean of several would make the noise look weaker than it is.
+    """
+    every = math.ceil(states.shape[-1] / ROOM)
+    return states[..., ::every, ::every]
+
+
+def terms(run: Trajectory) -> tuple[Tile, Tile, Tile]:
     """√ᾱ_t x_0, √(1 − ᾱ_t) ε and their sum x_t, at every kept state."""
     assert run.eps is not None
     picture = np.broadcast_to(run.states[0, 0], run.states[:, 0].shape)
-    signal = Frames.of(picture, run.signal_weight)
-    return signal, Frames.of(run.eps[:, 0], run.noise_weight), Frames.of(run.states[:, 0])
+    return (
+        tile_of(shown(picture), ROOM, run.signal_weight),
+        tile_of(shown(run.eps[:, 0]), ROOM, run.noise_weight),
+        tile_of(shown(run.states[:, 0]), ROOM),
+    )
 
 
 class ForwardProcess(LectureScene):
@@ -69,6 +84,7 @@ class ForwardProcess(LectureScene):
     def construct(self) -> None:
         """Ask, dissolve, take apart, meet in the middle, finish."""
         self.forward = self.run("forward")
+        self.jumps = self.forward.facts["recipe"].get("noise") == "one"
         self.playhead = ValueTracker(0)
         self.build()
         self.ask()
@@ -94,13 +110,13 @@ class ForwardProcess(LectureScene):
         signal, noise, total = terms(run)
         maths = partial(letters.maths, size=WORDS_SIZE)
         self.signal = Panel(
-            Tile(signal, CELL).follow(self.playhead),
+            signal.follow(self.playhead),
             colour=theme.signal,
             label=maths("sqrt(macron(alpha)_t) thin x_0", colour=theme.signal),
             words=self.readout("sqrt(macron(alpha)_t)", run.signal_weight, fixed(3), theme.signal),
         )
         self.noise = Panel(
-            Tile(noise, CELL).follow(self.playhead),
+            noise.follow(self.playhead),
             colour=theme.noise,
             label=maths(
                 "sqrt(1 - macron(alpha)_t) thin epsilon", size=WORDS_SIZE, colour=theme.noise
@@ -110,10 +126,10 @@ class ForwardProcess(LectureScene):
             ),
         )
         self.total = Panel(
-            Tile(total, CELL).follow(self.playhead),
+            total.follow(self.playhead),
             colour=theme.text,
             label=maths("x_t"),
-            words=letters.words("what we see", size=SMALL_SIZE, colour=theme.quiet),
+            words=letters.words(self.what_is_seen(), size=SMALL_SIZE, colour=theme.quiet),
         )
         for panel in (self.signal, self.noise):
             assert isinstance(panel.words, Readout)
@@ -128,6 +144,12 @@ class ForwardProcess(LectureScene):
         self.equals = letters.maths("=", size=56).move_to(self.between(self.noise, self.total))
         self.readouts = self.build_readouts()
         self.formula = self.build_formula()
+
+    def what_is_seen(self) -> str:
+        """What stands under x_t."""
+        side = self.forward.states.shape[-1]
+        every = math.ceil(side / ROOM)
+        return "what we see" if every == 1 else f"every {every}nd pixel of {side} × {side}"
 
     @staticmethod
     def between(left: Panel, right: Panel) -> np.ndarray:
@@ -180,20 +202,13 @@ class ForwardProcess(LectureScene):
         self.total.settle()
 
     def first_steps(self) -> None:
-        """The chain: shrink a little, add a little."""
-        step = self.lettering.maths(
-            "x_t = {{ sqrt(1 - beta_t) thin x_(t-1) : signal }}"
-            " + {{ sqrt(beta_t) thin epsilon_t : noise }}",
-            size=HEADING_SIZE + 4,
-            signal=self.theme.signal,
-            noise=self.theme.noise,
-        )
-        TITLE.put(step, 1, 0.3)
+        """The chain: shrink a little, add a little; or jump after jump, with one noise."""
+        step = self.formula if self.jumps else self.build_step()
+        told = "At every step, each pixel fades slightly and receives a little fresh noise."
+        if self.jumps:
+            told = "Here each t is one jump from the picture, with one and the same noise."
         self.axis.follow()
-        with self.beat(
-            "At every step, each pixel fades slightly and receives a little fresh noise.",
-            detail=True,
-        ) as beat:
+        with self.beat(told, detail=True) as beat:
             self.appear(step, self.total.label, self.readouts, seconds=0.7)
             self.play(
                 self.playhead.animate(rate_func=smooth).set_value(self.forward.steps * 0.2),
@@ -201,16 +216,31 @@ class ForwardProcess(LectureScene):
             )
         self.step_formula = step
 
+    def build_step(self) -> MathTypst:
+        """One step of the chain, top right."""
+        formula = self.lettering.maths(
+            "x_t = {{ sqrt(1 - beta_t) thin x_(t-1) : signal }}"
+            " + {{ sqrt(beta_t) thin epsilon_t : noise }}",
+            size=HEADING_SIZE + 4,
+            signal=self.theme.signal,
+            noise=self.theme.noise,
+        )
+        TITLE.put(formula, 1, 0.3)
+        return formula
+
     def take_apart(self) -> None:
         """All steps so far are one jump: two terms and their sum."""
-        with self.beat(
-            "All the steps so far add up to one jump: what is left of the picture, plus noise.",
-            detail=True,
-        ):
-            self.play(
-                self.total.animate.move_to(self.home),
+        told = "All the steps so far add up to one jump: what is left of the picture, plus noise."
+        if self.jumps:
+            told = "A jump is a sum of two: what is left of the picture, plus noise."
+        with self.beat(told, detail=True):
+            swapped = (
                 FadeOut(self.step_formula, shift=UP * px(20)),
                 FadeIn(self.formula, shift=UP * px(20)),
+            )
+            self.play(
+                self.total.animate.move_to(self.home),
+                *(() if self.jumps else swapped),
                 run_time=1.4,
             )
             self.appear(self.signal, seconds=1.0)

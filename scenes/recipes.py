@@ -10,7 +10,6 @@ from diffusion_core.latent.models import both_models
 from diffusion_core.pretrained.names import is_pretrained
 from diffusion_core.recipe import (
     SEED_LIMIT,
-    BrushRecipe,
     ForksRecipe,
     ForwardRecipe,
     InsideRecipe,
@@ -21,14 +20,17 @@ from diffusion_core.recipe import (
     Recipe,
     ReverseRecipe,
     RoutesRecipe,
-    ScoreFieldRecipe,
     SimilarNoiseRecipe,
     TrainingRecipe,
     UTurnRecipe,
+    check_whole,
 )
 from scenes.asking import other_prompts, reading, scale_of, usual_prompt, wanted
+from scenes.brought import fields_of
 from scenes.model_kinds import kind_of_model
+from scenes.noise_brush.recipe import brush_of
 from scenes.options import USUAL_GUIDANCE, SceneOptions
+from scenes.score_field.recipe import field_of
 
 Recipes = Mapping[str, Recipe]
 """Runs by the names that a scene knows them by."""
@@ -40,6 +42,12 @@ GUIDED = 16
 """Samples at each guidance scale of a row of scales."""
 RERUNS = 5
 """Runs of each rule from one starting noise."""
+KEPT_PIXELS = 12_000_000
+"""In all states of a picture that dissolves: a third of a gigabyte in colour, with the noise."""
+NEIGHBOURS, RETURNS = 6, 3
+"""Noises of which the same patch is new; ways that one picture goes out and back."""
+TURNS = (200, 500, 700, 800, 900)
+"""Times at which is turned back."""
 CHANGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.7)
 """Shares of the steps after which a prompt is changed for another."""
 FEW_CHANGES = (0.0, 0.2, 0.4, 0.7)
@@ -49,10 +57,11 @@ DRAWN = 28
 
 
 def forward(options: SceneOptions) -> Recipes:
-    """A picture that becomes noise."""
-    return {
-        "forward": ForwardRecipe(image=options.image, seed=options.seed, schedule=options.schedule)
-    }
+    """A picture that becomes noise; of a large one fewer states are kept."""
+    own = fields_of(options.recipe)
+    usual = ForwardRecipe(image=options.image, seed=options.seed, schedule=options.schedule)
+    recipe = replace(usual, **own)
+    return {"forward": replace(recipe, keep=min(usual.keep, KEPT_PIXELS // recipe.size**2))}
 
 
 def reverse(options: SceneOptions) -> Recipes:
@@ -183,13 +192,18 @@ def guidance(options: SceneOptions) -> Recipes:
 
 
 def u_turn(options: SceneOptions) -> Recipes:
-    """Into the noise and back, whole and with a hole in the picture."""
-    kind = kind_of_model(options.model)
+    """Into the noise and back, whole and with a hole in the picture.
+
+    One time that is brought takes the place of the nearest of the usual ones;
+    three to five stand for themselves.
+    """
+    kind, own = kind_of_model(options.model), fields_of(options.recipe)
     turned = UTurnRecipe(
         model=options.model,
+        image=str(own.get("image", "")),
         seed=options.seed,
-        samples=kind.fewer(3, 2),
-        turns=tuple(kind.time(t) for t in (200, 500, 700, 800, 900)),
+        samples=kind.fewer(RETURNS, 2),
+        turns=_turns(tuple(own.get("turns", ())), tuple(kind.time(t) for t in TURNS)),
         sampler=options.sampler,
         steps=options.steps,
         schedule=options.schedule,
@@ -199,15 +213,30 @@ def u_turn(options: SceneOptions) -> Recipes:
     return {"u_turn": turned, "repair": replace(turned, samples=1, erase=hole)}
 
 
+def _turns(own: tuple[int, ...], usual: tuple[int, ...]) -> tuple[int, ...]:
+    if len(own) == 1:
+        t = check_whole("a time of turns", own[0], 0, 999)
+        nearest = min(usual, key=lambda one: abs(one - t))
+        return tuple(sorted(t if one == nearest else one for one in usual))
+    if own and not 3 <= len(own) <= len(TURNS):
+        raise UsageError(
+            f"turns = {own}: the scene shows one of them among its own, or 3 to {len(TURNS)} alone"
+        )
+    return own or usual
+
+
 def similar_noise(options: SceneOptions) -> Recipes:
-    """A patch and a sample that change, and the ways between two noises."""
-    kind = kind_of_model(options.model)
-    samples, prompt = kind.fewer(6, 3), wanted(options, kind)
+    """A patch, or those that are brought, and a sample that change; the ways between two noises."""
+    kind, own = kind_of_model(options.model), fields_of(options.recipe)
+    samples, prompt = kind.fewer(NEIGHBOURS, 3), wanted(options, kind)
+    if own and not own.get("patch"):
+        raise UsageError(f"recipe {options.recipe!r} names no patch; give it, and further ones")
     original = SimilarNoiseRecipe(
         model=options.model,
         seed=options.seed,
         samples=samples,
-        patch=kind.patch((11, 11, 6, 6), DRAWN),
+        patch=own.get("patch") or kind.patch((11, 11, 6, 6), DRAWN),
+        further=own.get("further", ()),
         entry=(samples - 1) // 2,
         sampler=options.sampler,
         steps=options.steps,
@@ -298,41 +327,13 @@ def sampler_race(options: SceneOptions) -> Recipes:
 
 
 def score_field(options: SceneOptions) -> Recipes:
-    """A spiral in the plane, its score, and particles that follow it."""
-    field = ScoreFieldRecipe(
-        points="spiral",
-        count=100,
-        std=0.1,
-        seed=options.seed,
-        samples=400,
-        steps=100,
-        schedule=options.schedule,
-        times=tuple(range(9, 1000, 10)),  # those of the particles' steps
-        side=17,
-        reach=2.8,
-        density_side=113,  # every seventh place is one of the field's
-    )
-    return {"score_field": field}
+    """A spiral in the plane, or points drawn by hand; the score, and particles that follow it."""
+    return {"score_field": field_of(options)}
 
 
 def noise_brush(options: SceneOptions) -> Recipes:
     """A picture that noise is painted onto, nine times, and each time removed."""
-    # A zigzag over the upper half: what is left below says what may come back above.
-    return {
-        "brush": BrushRecipe(
-            model=options.model,
-            prompt=options.prompt,
-            guidance=options.scale(),
-            seed=options.seed,
-            samples=9,
-            path=((0.24, 0.24), (0.28, 0.78), (0.44, 0.26), (0.50, 0.76)),
-            radius=0.12,
-            t=699,  # a time of 10, 20, 50 and 100 steps
-            sampler=options.sampler,
-            steps=options.steps,
-            schedule=options.schedule,
-        )
-    }
+    return {"brush": brush_of(options)}
 
 
 def latent(options: SceneOptions) -> Recipes:

@@ -16,12 +16,14 @@ from manim import (
     Square,
     ValueTracker,
     VGroup,
+    VMobject,
     linear,
 )
 
 from diffusion_core.bundle import Bundle
 from diffusion_core.trajectory import Trajectory
 from scenes.asked import in_the_corner
+from scenes.noise_brush.stroke import edge_of
 from scenes.stage.fitting import tile_of
 from scenes.stage.frames import States
 from scenes.stage.layout import AXIS, STAGE, TALL_STAGE, px
@@ -82,6 +84,20 @@ def changed(bundle: Bundle) -> Changes:
     ]
 
 
+def patches_of(bundle: Bundle) -> list[tuple[int, int, int, int]]:
+    """(top, left, height, width) of each patch that is new."""
+    recipe = bundle.facts["recipe"]
+    return [tuple(patch) for patch in (recipe["patch"], *recipe.get("further", ()))]
+
+
+def covered(bundle: Bundle) -> np.ndarray:
+    """(H, W): where the noise is new."""
+    inside = np.zeros(bundle["original"].states.shape[-2:], bool)
+    for top, left, height, width in patches_of(bundle):
+        inside[top : top + height, left : left + width] = True
+    return inside
+
+
 def strongest_inside(run: Trajectory, seen: Changes | None = None) -> str:
     """The sentence that counts the pictures which changed most inside the patch."""
     changes = [inside > outside for inside, outside in seen or recorded_changes(run)]
@@ -106,6 +122,9 @@ class SimilarNoise(LectureScene):
     def construct(self) -> None:
         """Change a patch, change a sample, walk from one noise to another."""
         self.noises, self.ways = self.runs("similar_noise"), self.runs("between")
+        self.count = len(patches_of(self.noises))
+        self.where = "the patch" if self.count == 1 else "the patches"
+        self.everywhere = bool(covered(self.noises).all())
         self.latents = in_latents(self.noises["original"])
         self.playhead = ValueTracker(0)
         self.build_patch()
@@ -145,7 +164,9 @@ class SimilarNoise(LectureScene):
 
         first, second = (pictures_of(run)[:, 0] for run in (one, other))
         self.first = panel(first, "one noise", theme.text)
-        self.second = panel(second, "a patch is new", theme.noise)
+        self.second = panel(
+            second, "a patch is new" if self.count == 1 else "patches are new", theme.noise
+        )
         self.differs = panel(change(one, other, 0), "what differs", theme.signal)
         Group(self.first, self.second, self.differs).arrange(RIGHT, buff=px(96))
         STAGE.put(Group(self.first, self.second, self.differs), 0.5, 0.3)
@@ -163,9 +184,12 @@ class SimilarNoise(LectureScene):
         )
         self.readouts = self.axis.readouts()
 
-    def outline(self, panel: Panel) -> Square | VGroup:
+    def outline(self, panel: Panel) -> VMobject:
         """The patch, drawn over a tile; in colour, on a band that sets it off from noise."""
-        top, left, height, width = self.noises.facts["recipe"]["patch"]
+        if self.count > 1:
+            theme, inside = self.theme, covered(self.noises)
+            return edge_of(inside, panel.tile, colour=theme.noise, halo=theme.background)
+        ((top, left, height, width),) = patches_of(self.noises)
         cell = panel.tile.width / self.noises["original"].states.shape[-1]
         frame = Square(color=self.theme.noise, stroke_width=4)
         frame.stretch_to_fit_width(width * cell).stretch_to_fit_height(height * cell)
@@ -186,10 +210,13 @@ class SimilarNoise(LectureScene):
 
     def new_patch(self) -> None:
         """The same noise but for a patch."""
-        with self.beat("Here is the same noise again, but one patch of it is new."):
+        new = "one patch of it is new" if self.count == 1 else f"{self.count} patches of it are new"
+        with self.beat(f"Here is the same noise again, but {new}."):
             self.appear(self.second, seconds=0.8)
             self.play(*(Create(patch) for patch in self.patches[:2]), run_time=0.9)
-        told = "All that differs is inside the patch. Everything else is the same."
+        told = f"All that differs is inside {self.where}. Everything else is the same."
+        if self.everywhere:
+            told = "They cover all of it, so that nothing of the first noise is left."
         if self.latents:
             told = "Among the latents, all that differs is inside the patch. Here it is decoded."
         with self.beat(told, detail=True):
@@ -205,15 +232,14 @@ class SimilarNoise(LectureScene):
                 run_time=max(beat.left, 6),
             )
         inside, outside = changed(self.noises)[0]
-        self.numbers = numbers = self.lettering.lines(
-            f"inside the patch {fixed(2)(inside)}",
-            f"outside {fixed(2)(outside)}",
-            size=SMALL_SIZE,
-            gap=0.12,
-        )
+        where = f"inside {self.where}" if inside > outside else f"outside {self.where}"
+        told = f"The picture has changed as well, and most of all {where}."
+        lines = [f"inside {self.where} {fixed(2)(inside)}", f"outside {fixed(2)(outside)}"]
+        if self.everywhere:
+            lines, told = lines[:1], "So all of the picture may change: it is another noise."
+        self.numbers = numbers = self.lettering.lines(*lines, size=SMALL_SIZE, gap=0.12)
         numbers.next_to(self.differs.border, DOWN, buff=px(10))
-        where = "inside the patch" if inside > outside else "outside the patch"
-        with self.beat(f"The picture has changed as well, and most of all {where}."):
+        with self.beat(told):
             self.play(FadeOut(self.differs.words), FadeIn(numbers), run_time=0.6)
             self.play(
                 Indicate(self.patches[2], color=self.theme.noise, scale_factor=1.08), run_time=1.2
@@ -238,7 +264,8 @@ class SimilarNoise(LectureScene):
         self.patched = before, after
         TALL_STAGE.put(Group(before, after).arrange(DOWN, buff=px(40)), 0.5, 0.35)
         patches = VGroup(*(self.outline(panel) for panel in after))
-        with self.beat("And in other noises? The same patch is new in each of them."):
+        same = "The same patch is" if self.count == 1 else "The same patches are"
+        with self.beat(f"And in other noises? {same} new in each of them."):
             self.appear(before, seconds=0.6)
             self.appear(after, seconds=0.6)
             self.play(LaggedStart(*(Create(patch) for patch in patches), lag_ratio=0.2))

@@ -31,7 +31,10 @@ class SimilarNoiseRecipe(Sampling):
     ----------
     seed, samples
         The first sample's seed, 0 … 2³² − 1, and how many there are, 1 … 1000;
-        the others follow it, and after them come the seeds of the new noise.
+        the others follow it.
+    new_seed
+        The first sample's seed of the new noise; the others follow it.  After
+        those of the samples by default.
     patch
         (top, left, height, width) in pixels of what is replaced in every sample.
     entry
@@ -45,6 +48,7 @@ class SimilarNoiseRecipe(Sampling):
     patch: tuple[int, ...] = ()
     entry: int | None = None
     further: tuple[tuple[int, ...], ...] = field(default=(), metadata=LATER)
+    new_seed: int | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         Sampling.__post_init__(self)
@@ -56,6 +60,8 @@ class SimilarNoiseRecipe(Sampling):
             patch=checked_patch("patch", self.patch),
             further=tuple(checked_patch("a patch of further", patch) for patch in self.further),
         )
+        if self.new_seed is not None:
+            settle(self, new_seed=check_seed(self.new_seed))
         if self.further and len({(), *self.patches}) <= len(self.further) + 1:
             raise UsageError(
                 f"patch = {self.patch} and further = {self.further} must be patches, none twice"
@@ -78,7 +84,8 @@ class SimilarNoiseRecipe(Sampling):
     @property
     def new_seeds(self) -> tuple[int, ...]:
         """Of the noise that is put in, one a sample."""
-        return seeds_from(self.seed + self.samples, self.samples)
+        first = self.seed + self.samples if self.new_seed is None else self.new_seed
+        return seeds_from(first, self.samples)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

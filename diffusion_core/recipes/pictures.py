@@ -18,6 +18,10 @@ from diffusion_core.recipes.sampling import FromPicture, checked_patch, checked_
 
 OUTSIDES = ("kept", "free")
 MOST_DABS = 20_000
+LEAST_STRENGTH = 0.001
+"""Of a dab: the square of much less is no noise at all."""
+ENOUGH_NOISE, TOO_MUCH_NOISE = 0.9, 1.1
+"""Shares of σ_t between which the noise on a canvas fits t."""
 MISTAKES = ("no_rescaling", "no_noise_weight", "no_time_embedding", "noise_at_the_end")
 
 
@@ -117,7 +121,7 @@ class CanvasRecipe(FromPicture):
     radius
         Of the brush, in shares of the side, above 0 … 1.
     strength
-        Standard deviation of the noise of one dab, above 0 … 1.
+        Standard deviation of the noise of one dab, 0.001 … 1.
     t
         How noisy the denoiser is told that the canvas is, 0 … T − 1.
     outside
@@ -140,7 +144,7 @@ class CanvasRecipe(FromPicture):
             for value in dab:
                 check_range("a coordinate of a dab", value, 0, 1)
         check_range("radius", self.radius, math.ulp(0), 1)
-        check_range("strength", self.strength, math.ulp(0), 1)
+        check_range("strength", self.strength, LEAST_STRENGTH, 1)
         check_name("outside", self.outside, OUTSIDES)
         settle(
             self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from diffusion_core.errors import UsageError
 from diffusion_core.files import Facts
@@ -50,7 +51,8 @@ class ScoreFieldRecipe:
     steps, schedule, T
         Of the particles' ways, DDIM for the ODE and DDPM for the SDE.
     times
-        Rising times in 0 … T − 1 at which the field is drawn.
+        Rising times in 0 … T − 1 at which the field is drawn; none for those that
+        the particles visit, whatever their steps, and these are what it holds then.
     side, reach
         Arrows a side of the field, 2 … 200, and half its side, above 0 … 10.
     density_side
@@ -99,7 +101,10 @@ class ScoreFieldRecipe:
             self,
             density_side=int(self.density_side),
             steps=check_whole("steps", self.steps, 1, self.T),
-            times=checked_times("times", self.times, self.T),
+        )
+        settle(
+            self,
+            times=checked_times("times", self.times or self._visited(), self.T),
             drawn=self._checked_drawn(),
         )
 
@@ -112,6 +117,11 @@ class ScoreFieldRecipe:
             for value in point:
                 check_range("a coordinate of a drawn point", value, -FARTHEST_DRAWN, FARTHEST_DRAWN)
         return tuple((float(x), float(y)) for x, y in self.drawn)
+
+    def _visited(self) -> tuple[int, ...]:
+        """Times of the particles' steps: those of ``timesteps.sampling_times``, without torch."""
+        every = Fraction(self.T, self.steps)
+        return tuple(round(k * every) - 1 for k in range(1, self.steps + 1))
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from diffusion_core.errors import UsageError
 from diffusion_core.files import Facts
 from diffusion_core.pictures import DEFAULT_PICTURE, picture_digest
 from diffusion_core.recipes.checks import (
+    LATER,
     VP_SCHEDULES,
     check_name,
     check_schedule,
@@ -17,10 +18,12 @@ from diffusion_core.recipes.checks import (
 )
 from diffusion_core.recipes.sampling import Sampling
 
+NOISES = ("fresh", "one")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForwardRecipe:
-    """A picture dissolves: all T steps of q(x_t | x_{t−1}).
+    """A picture dissolves: all T steps of q(x_t | x_{t−1}), or one jump to each t.
 
     Parameters
     ----------
@@ -35,6 +38,9 @@ class ForwardRecipe:
     keep
         States that are kept besides x_0, evenly spaced in t; all T are run.
         The state at which picture and noise weigh the same is kept as well.
+    noise
+        "fresh": every step adds noise of its own; "one": each t is one jump from
+        the picture, √ᾱ_t x_0 + √(1 − ᾱ_t) ε, with the same ε (``dissolving``).
     """
 
     image: str = DEFAULT_PICTURE
@@ -43,9 +49,11 @@ class ForwardRecipe:
     schedule: str = "cosine"
     T: int = 1000
     keep: int = 250
+    noise: str = field(default="fresh", metadata=LATER)
 
     def __post_init__(self) -> None:
         check_name("schedule", self.schedule, VP_SCHEDULES)
+        check_name("noise", self.noise, NOISES)
         settle(
             self,
             seed=check_seed(self.seed),

@@ -1,5 +1,1 @@
 """The noise brush: noise is painted onto a part of a picture, and that part is repainted."""
-
-from scenes.noise_brush.scene import NoiseBrush
-
-__all__ = ["NoiseBrush"]

@@ -18,24 +18,25 @@ from manim import (
     Indicate,
     LaggedStart,
     MathTypst,
+    Mobject,
     ValueTracker,
     VGroup,
     VMobject,
     linear,
 )
 
-from scenes.noise_brush.answers import Answers, how_many, repainted, what_came_back
-from scenes.noise_brush.stroke import Stroke, Tip, edge_of
+from scenes.noise_brush.answers import Answers
+from scenes.noise_brush.canvas import aloud, telling_of
+from scenes.noise_brush.laying import MOMENTS, laying
+from scenes.noise_brush.stroke import edge_of
 from scenes.reverse_process import TILE_SIDE, cell_for
 from scenes.stage.layout import AXIS, FRAME, TALL_STAGE, TITLE, px
-from scenes.stage.lecture_scene import LectureScene
+from scenes.stage.lecture_scene import Beat, LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
-from scenes.stage.numbers import Readout, fixed, whole
+from scenes.stage.numbers import Readout, fixed
 from scenes.stage.tiles import Frames, Panel, Tile
 from scenes.stage.time_axis import TimeAxis
 
-MOMENTS = 90
-"""Pictures of the stroke, besides the one before it."""
 BEFORE_SIDE = 200
 """Pixels at 720p that the picture may take above the row of answers."""
 LONGEST_PROMPT = 40
@@ -47,13 +48,10 @@ class NoiseBrush(LectureScene):
 
     def construct(self) -> None:
         """Paint, say how noisy, ask the network, keep and put back, compare, repeat, remember."""
-        self.bundle = self.runs("brush")
-        self.painted, self.removed = self.bundle["painted"], self.bundle["removed"]
-        recipe = self.bundle.facts["recipe"]
-        self.prompt: str = recipe["prompt"]
-        self.mask = np.asarray(self.removed.facts["mask"])
-        self.stroke = Stroke(recipe["path"], recipe["radius"], self.mask)
-        self.picture = self.painted.states[0, 0]
+        self.told = telling_of(self.runs("brush"))
+        self.painted, self.removed = self.told.painted, self.told.removed
+        self.prompt: str = self.told.recipe["prompt"]
+        self.laying = laying(self.lettering, self.told)
         self.way, self.playhead = ValueTracker(0), ValueTracker(0)
         self.build()
         self.ask()
@@ -73,15 +71,14 @@ class NoiseBrush(LectureScene):
         run, theme, letters = self.removed, self.theme, self.lettering
         assert run.x0_hat is not None
         cell = cell_for(TILE_SIDE, run.states.shape[-1])
-        stroke = self.stroke.frames(self.picture, self.painted.states[1, 0], MOMENTS)
-        # First the moments of the stroke, the last of which is the first of the way back.
-        frames = np.concatenate([stroke[:-1], repainted(self.picture, run)[:, 0]])
+        # First the moments of the brush, the last of which is the first of the way back.
+        frames = np.concatenate([self.laying.frames[:-1], self.told.seen[:, 0]])
         canvas = Tile(Frames.of(frames), cell)
         canvas.add_updater(lambda tile: tile.show(self.moment), call_updater=True)
         self.canvas = Panel(
             canvas,
             colour=theme.signal,
-            label=letters.words("the picture", colour=theme.signal),
+            label=letters.words(self.told.named, colour=theme.signal),
         )
         self.seen = self.panel(run.states, cell, "x_t", "what it is given", theme.text)
         self.guessed = self.panel(run.x0_hat, cell, "hat(x)_0", "its best guess", theme.prediction)
@@ -97,13 +94,13 @@ class NoiseBrush(LectureScene):
         self.home = self.canvas.get_center()
         self.canvas.set_x(FRAME.point()[0])
         self.canvas.settle()
-        self.tip = Tip(self.stroke, canvas, colour=theme.noise, handle=theme.quiet)
+        self.tip = self.laying.tip(canvas)
         self.axis = TimeAxis(
             letters,
             run,
             self.playhead,
             AXIS,
-            start=("noise", theme.noise),
+            start=(self.told.start, theme.noise),
             end=("picture", theme.signal),
             colour=theme.prediction,
         )
@@ -112,10 +109,10 @@ class NoiseBrush(LectureScene):
     @property
     def moment(self) -> int:
         """Which picture the canvas shows: one of the stroke, then one of the way back."""
-        if self.playhead.get_value() > 0:
+        # Where all of it goes through the network, the canvas stays as it was, beside x_t.
+        if self.playhead.get_value() > 0 and self.told.held:
             return MOMENTS + self.axis.index
-        way = self.way.get_value()
-        return 1 + int(way * (MOMENTS - 1) + 1e-6) if way > 0 else 0
+        return self.laying.moment(self.way.get_value())
 
     def panel(self, states: np.ndarray, cell: int, label: str, words: str, colour: str) -> Panel:
         """A tile that follows the way back."""
@@ -130,7 +127,7 @@ class NoiseBrush(LectureScene):
         """The edge of what was painted, over a tile."""
         theme = self.theme
         return edge_of(
-            self.mask, panel.tile, colour=theme.noise, halo=theme.background, width=width
+            self.told.mask, panel.tile, colour=theme.noise, halo=theme.background, width=width
         )
 
     def build_prompt(self) -> VGroup:
@@ -142,8 +139,10 @@ class NoiseBrush(LectureScene):
         TITLE.put(asked, 1, 1)
         return VGroup(asked)
 
-    def build_formula(self) -> MathTypst:
-        """What is kept of a step, and what is put back, top right."""
+    def build_formula(self) -> MathTypst | VGroup:
+        """What is kept of a step, and what is put back, top right; nothing where nothing is."""
+        if not self.told.held:
+            return VGroup()
         theme = self.theme
         formula = self.lettering.maths(
             "x_s = {{ m dot.op x_s : new }} + {{ (1 - m) dot.op : rest }} ("
@@ -162,14 +161,10 @@ class NoiseBrush(LectureScene):
 
     def ask(self) -> None:
         """The picture, alone."""
-        drawn = "digit" if "class" in self.painted.facts else "picture"
-        asked = f", drawn for “{self.prompt}”" if self.prompt else ""
-        with self.beat(
-            f"Here is a {drawn}{asked}. What if noise falls onto only a part of it?"
-        ) as beat:
+        with self.beat(self.told.asks) as beat:
             self.appear(self.heading("What grows back under the noise?"))
             self.appear(self.canvas, self.build_prompt())
-            if asked:
+            if self.prompt:
                 self.play(
                     Indicate(self.canvas.border, color=self.theme.guidance, scale_factor=1.04)
                 )
@@ -177,57 +172,32 @@ class NoiseBrush(LectureScene):
             self.play(Indicate(self.canvas.border, color=self.theme.noise, scale_factor=1.04))
 
     def paint(self) -> None:
-        """The stroke."""
-        count = Readout(
-            self.lettering,
-            '"pixels under noise"',
-            lambda: (
-                float(self.stroke.covered(self.way.get_value()).sum())
-                if self.way.get_value() > 0
-                else 0.0
-            ),
-            whole,
-            colour=self.theme.noise,
-        )
-        count.next_to(self.canvas.border, DOWN, buff=px(22)).set_x(FRAME.point()[0])
-        count.follow()
+        """The brush at work."""
+        count = self.laying.numbers(self.way, self.canvas)
         self.tip.add_updater(lambda tip: tip.show(self.way.get_value()))
-        with self.beat(
-            "A brush moves over it. Under the brush, the picture drowns in noise."
-        ) as beat:
+        with self.beat(self.told.paints) as beat:
             self.appear(self.tip, count, seconds=0.6)
-            self.play(self.way.animate(rate_func=linear).set_value(1), run_time=max(beat.left, 5))
+            seconds = max(beat.left, self.told.at_work)
+            self.play(self.way.animate(rate_func=linear).set_value(1), run_time=seconds)
         self.tip.clear_updaters()
         self.count = count
 
     def weigh(self) -> None:
-        """How much of the picture is left there."""
-        signal, noise = self.painted.signal_weight[1], self.painted.noise_weight[1]
-        pixels = int((self.mask > 0).sum())
-        weights = self.lettering.maths(
-            f"{{{{ {signal:.2f} thin x_0 : signal }}}}"
-            f" + {{{{ {noise:.2f} thin epsilon : noise }}}}",
-            size=HEADING_SIZE,
-            signal=self.theme.signal,
-            noise=self.theme.noise,
-        )
-        weights.next_to(self.canvas.border, RIGHT, buff=px(60))
-        with self.beat(
-            f"In these {pixels} pixels, the noise weighs {noise:.2f}, the picture {signal:.2f}.",
-            detail=True,
-        ):
+        """How much noise there is now."""
+        self.weights = self.laying.weights()
+        self.weights.next_to(self.canvas.border, RIGHT, buff=px(60))
+        with self.beat(self.told.weighs, aloud(self.told.weighs), detail=True) as beat:
             self.edge = self.trace(self.canvas)
-            self.play(FadeOut(self.tip), Create(self.edge), FadeIn(weights), run_time=1.2)
-            for part, colour in (("noise", self.theme.noise), ("signal", self.theme.signal)):
-                self.play(Indicate(weights.select(part), color=colour), run_time=1.0)
-        self.weights = weights
+            self.play(FadeOut(self.tip), Create(self.edge), *self.laying.appears(), run_time=1.2)
+            if self.told.measured:
+                self.point_at(beat, *self.laying.points())
+            else:
+                for animation in self.laying.points():
+                    self.play(animation, run_time=1.0)
 
     def show_network(self) -> None:
         """What the network is given, and what it says."""
-        with self.beat(
-            "The network expects one noise level. So it is shown the whole picture just as noisy.",
-            detail=True,
-        ):
+        with self.beat(self.told.given, detail=True) as beat:
             moved = Group(self.canvas, self.edge)
             self.play(
                 FadeOut(self.weights, self.count),
@@ -236,31 +206,44 @@ class NoiseBrush(LectureScene):
             )
             self.appear(self.arrows[0], self.seen, self.axis, self.readouts, seconds=1.0)
             self.play(Indicate(self.seen.border, color=self.theme.noise, scale_factor=1.04))
+            if self.told.measured:
+                self.point_at(beat, self.edge)
         self.axis.follow()
-        with self.beat("From that, it guesses the whole picture.", detail=True):
+        with self.beat(self.told.guessed, detail=True) as beat:
             self.appear(self.arrows[1], self.guessed, seconds=1.0)
+            if self.told.measured:
+                self.point_at(beat, self.guessed.border, self.edge)
+
+    def point_at(self, beat: Beat, *parts: Mobject | Animation) -> None:
+        """Point at one after the other, spread over what is left of a sentence."""
+        for i, part in enumerate(parts):
+            left = len(parts) - i
+            self.rest((beat.left - left) / (left + 1))
+            if isinstance(part, Mobject):
+                part = Indicate(part, color=self.theme.text, scale_factor=1.03)
+            self.play(part, run_time=1.0)
 
     def put_back(self) -> None:
         """What is kept of a step."""
         formula = self.build_formula()
-        with self.beat("One small step. Under the brush, it counts.", detail=True):
-            self.to(1, 0.8, FadeIn(formula))
+        new = [formula.select("new")] if self.told.held else []
+        first, second = self.told.first_steps
+        with self.beat(self.told.counts, detail=True):
+            self.to(first, 0.8, FadeIn(formula))
             self.play(
-                Indicate(formula.select("new"), color=self.theme.prediction),
+                *(Indicate(part, color=self.theme.prediction) for part in new),
                 Indicate(self.edge, color=self.theme.prediction, scale_factor=1.03),
                 run_time=1.2,
             )
-        with self.beat(
-            "Beside the brush we know better: the picture is put back, with less noise.",
-            detail=True,
-        ):
-            for part in ("signal", "noise"):
-                colour = getattr(self.theme, part)
-                self.play(Indicate(formula.select(part), color=colour), run_time=1.0)
+        with self.beat(self.told.beside, detail=True):
+            if self.told.held:
+                for part in ("signal", "noise"):
+                    colour = getattr(self.theme, part)
+                    self.play(Indicate(formula.select(part), color=colour), run_time=1.0)
             self.play(
                 Indicate(self.seen.border, color=self.theme.signal, scale_factor=1.04), run_time=1.0
             )
-            self.to(2, 0.6)
+            self.to(second, 0.6)
         self.formula = formula
 
     def to(self, index: float, seconds: float, *meanwhile: Animation) -> None:
@@ -273,9 +256,7 @@ class NoiseBrush(LectureScene):
 
     def run_back(self) -> None:
         """To the end."""
-        with self.beat(
-            "Step by step, strokes grow under the brush. They have to fit what stands around them."
-        ) as beat:
+        with self.beat(self.told.way_back) as beat:
             self.to(self.removed.steps, max(beat.left, 7))
 
     def difference(self, where: str, value: float, colour: str) -> Readout:
@@ -284,23 +265,64 @@ class NoiseBrush(LectureScene):
 
     def compare(self) -> None:
         """Beside the picture as it was."""
-        theme, letters = self.theme, self.lettering
+        theme, letters, told = self.theme, self.lettering, self.told
         self.was = letters.words("before", colour=theme.signal)
-        tile = Tile(Frames.of(self.painted.states[:1, 0]), cell_for(TILE_SIDE, self.mask.shape[1]))
+        tile = Tile(Frames.of(told.picture[None]), cell_for(TILE_SIDE, told.mask.shape[1]))
         before = Panel(tile, colour=theme.signal, label=self.was)
         before.move_to(self.canvas.border).level_with(self.canvas).settle()
         after = letters.words("after", colour=theme.prediction)
         shift = self.seen.tile.get_center() - self.canvas.tile.get_center()
         after.move_to(self.canvas.label).shift(shift)
         old_edge = self.trace(before)
-        facts = self.removed.facts
         heading = letters.words("difference to before", size=SMALL_SIZE, colour=theme.quiet)
-        numbers = VGroup(
-            self.difference("beside the brush", facts["rms_outside"][0], theme.signal),
-            self.difference("under the brush", facts["rms_inside"][0], theme.prediction),
-        )
-        VGroup(heading, *numbers).arrange(DOWN, buff=px(24), aligned_edge=LEFT)
-        VGroup(heading, numbers).move_to(self.guessed.tile)
+        beside, under = told.differences
+        self.numbers = VGroup()
+        if beside is not None:
+            self.numbers.add(self.difference("beside the brush", beside, theme.signal))
+        self.numbers.add(self.difference("under the brush", under, theme.prediction))
+        VGroup(heading, *self.numbers).arrange(DOWN, buff=px(24), aligned_edge=LEFT)
+        VGroup(heading, self.numbers).move_to(self.guessed.tile)
+        answer = self.bring_out(shift)
+        comes = [before, old_edge, after, heading]
+        if told.unchanged:
+            with self.beat(told.unchanged, detail=True):
+                self.appear(*comes, self.numbers[0], seconds=0.8)
+                self.play(
+                    Circumscribe(self.numbers[0], color=theme.signal, buff=px(8)), run_time=1.2
+                )
+            comes = []
+        with self.beat(told.came_back) as beat:
+            self.appear(*comes, self.numbers[-1], seconds=0.6)
+            self.play(
+                *(
+                    Indicate(edge, color=theme.text, scale_factor=1.04)
+                    for edge in (old_edge, self.edge)
+                ),
+                run_time=1.4,
+            )
+            self.play(
+                Circumscribe(self.numbers[-1], color=theme.prediction, buff=px(8)), run_time=1.2
+            )
+            if told.measured:
+                self.point_at(beat, answer.border)
+        self.before = Group(before.tile, before.border, old_edge)
+        self.play(FadeOut(Group(answer, self.edge, after, heading, self.numbers)), run_time=0.5)
+
+    def bring_out(self, shift: np.ndarray) -> Panel:
+        """What came back alone, in the middle; it is what the canvas shows, or x_t itself."""
+        theme = self.theme
+        if not self.told.held:
+            words = self.seen.label, self.seen.words
+            self.play(
+                FadeOut(self.canvas, self.edge, self.guessed, self.arrows, *words), run_time=0.5
+            )
+            self.edge = self.trace(self.seen)
+            self.play(
+                FadeIn(self.edge),
+                self.seen.border.animate.set_color(theme.prediction),
+                run_time=0.8,
+            )
+            return self.seen.remove(*words)
         self.play(
             FadeOut(self.seen, self.guessed, self.arrows, self.formula, self.canvas.label),
             run_time=0.5,
@@ -310,24 +332,7 @@ class NoiseBrush(LectureScene):
             self.canvas.border.animate.shift(shift).set_color(theme.prediction),
             run_time=0.8,
         )
-        self.canvas.remove(self.canvas.label)
-        with self.beat("Beside the brush, not one pixel has changed.", detail=True):
-            self.appear(before, old_edge, after, heading, numbers[0], seconds=0.8)
-            self.play(Circumscribe(numbers[0], color=theme.signal, buff=px(8)), run_time=1.2)
-        read = facts.get("final_class", [None])[0]
-        with self.beat(what_came_back(self.painted.facts.get("class"), read)):
-            self.appear(numbers[1], seconds=0.6)
-            self.play(
-                *(
-                    Indicate(edge, color=theme.text, scale_factor=1.04)
-                    for edge in (old_edge, self.edge)
-                ),
-                run_time=1.4,
-            )
-            self.play(Circumscribe(numbers[1], color=theme.prediction, buff=px(8)), run_time=1.2)
-        self.numbers = numbers
-        self.before = Group(before.tile, before.border, old_edge)
-        self.play(FadeOut(Group(self.canvas, self.edge, after, heading, numbers)), run_time=0.5)
+        return self.canvas.remove(self.canvas.label)
 
     def repeat(self) -> None:
         """The same stroke with other noise."""
@@ -335,13 +340,10 @@ class NoiseBrush(LectureScene):
         self.playhead.set_value(0)
         self.axis.refresh()
         self.readouts[0].refresh()
-        side = self.mask.shape[1]
+        side = self.told.mask.shape[1]
         shrunk = cell_for(BEFORE_SIDE, side) / cell_for(TILE_SIDE, side)
-        self.row = Answers(letters, self.picture, run, self.playhead)
-        with self.beat(
-            f"The same stroke again, {len(self.row.panels)} times over, each with other noise.",
-            detail=True,
-        ) as beat:
+        self.row = Answers(letters, self.told, self.playhead)
+        with self.beat(self.told.again, detail=True) as beat:
             place = TALL_STAGE.point(0.5, 0.26)
             beside = (self.before.width * shrunk + self.was.width) / 2 + px(20)
             self.play(
@@ -354,11 +356,10 @@ class NoiseBrush(LectureScene):
                 FadeIn(self.row.edges),
                 run_time=max(beat.left, 1.5),
             )
-        with self.beat("Every answer grows from the same rest, and no two are alike.") as beat:
+        with self.beat(self.told.grown) as beat:
             self.to(run.steps, max(beat.left, 6))
-        before = self.painted.facts.get("class")
-        if before is not None:
-            with self.beat(how_many(before, self.row.classes), detail=True) as beat:
+        if self.told.counted:
+            with self.beat(self.told.counted, detail=True) as beat:
                 self.play(
                     LaggedStart(*(FadeIn(word) for word in self.row.read), lag_ratio=0.3),
                     run_time=max(beat.left * 0.7, 2),
@@ -366,9 +367,7 @@ class NoiseBrush(LectureScene):
 
     def finish(self) -> None:
         """The sentence to remember."""
-        with self.beat(
-            "The network does not remember what was there. It paints what could have been."
-        ):
+        with self.beat(self.told.last):
             self.play(
                 Indicate(self.before[1], color=self.theme.signal, scale_factor=1.04),
                 run_time=1.2,

@@ -93,11 +93,15 @@ class Tip(VGroup):
 
     def show(self, share: float) -> Tip:
         """Stand where the brush is after a share of its way."""
-        row, column = self.stroke.point(share)
-        corner = self.tile.get_corner(UP + LEFT)
-        at = corner + np.array([column * self.tile.width, -row * self.tile.height, 0])
-        self.shift(at - self.ring.get_center())
+        self.shift(place_over(self.tile, self.stroke.point(share)) - self.ring.get_center())
         return self
+
+
+def place_over(tile: Tile, point: Floats) -> Floats:
+    """Where (row, column), in shares of a picture's sides, lies over its tile."""
+    row, column = point
+    at: Floats = tile.get_corner(UP + LEFT) + np.array([column * tile.width, -row * tile.height, 0])
+    return at
 
 
 def edge_of(mask: ArrayLike, tile: Tile, *, colour: str, halo: str, width: float = 4) -> VMobject:

@@ -1,5 +1,1 @@
 """The score as a field of arrows: where it leads, and how well a network learns it."""
-
-from scenes.score_field.scene import ScoreField
-
-__all__ = ["ScoreField"]

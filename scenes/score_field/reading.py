@@ -30,9 +30,25 @@ def paths(run: Trajectory) -> Floats:
     return np.asarray(run.states[..., 0, 0], np.float64)
 
 
+def drawn(bundle: Bundle) -> Floats:
+    """The points of the data that were drawn by hand, (K, 2); none of a set that has a name."""
+    points = bundle.facts["recipe"].get("drawn", ())
+    return np.asarray(points, np.float64).reshape(-1, 2)
+
+
 def length(run: Trajectory) -> float:
     """Of a particle's way, the mean over all of them."""
-    return float(np.linalg.norm(np.diff(paths(run), axis=0), axis=2).sum(axis=0).mean())
+    return float(_strides(run).sum())
+
+
+def gone(run: Trajectory, index: int) -> float:
+    """Which share of their ways, 0 … 1, particles have gone up to a moment."""
+    return float(_strides(run)[:index].sum()) / length(run)
+
+
+def _strides(run: Trajectory) -> Floats:
+    """The length of each step, the mean over all particles, (N,)."""
+    return np.asarray(np.linalg.norm(np.diff(paths(run), axis=0), axis=2).mean(axis=1))
 
 
 def likely(field: Trajectory, density: Trajectory) -> Floats:
@@ -69,6 +85,38 @@ def arrived(run: Trajectory, density: Trajectory) -> int:
     inside = (column >= 0) & (column < side) & (up >= 0) & (up < side)
     there = data[side - 1 - up[inside], column[inside]]
     return int((there >= LIKELY * data.max()).sum())
+
+
+def near(run: Trajectory, points: Floats, std: float) -> int:
+    """How many particles end where one of the data's Gaussians has not faded yet.
+
+    The same rule as ``arrived`` has, without a grid: a spread may be finer than it.
+    """
+    away = np.linalg.norm(paths(run)[-1][:, None] - points, axis=2).min(axis=1)
+    return int((away <= std * np.sqrt(-2 * np.log(LIKELY))).sum())
+
+
+def landed(bundle: Bundle, name: str) -> int:
+    """How many particles of a run end where the data is."""
+    points = drawn(bundle)
+    if len(points):
+        return near(bundle[name], points, float(bundle.facts["recipe"]["std"]))
+    return arrived(bundle[name], bundle["density"])
+
+
+def apart(one: Trajectory, other: Trajectory, index: int) -> float:
+    """How far from alike two crowds are at a moment: 0 where they are, 1 where they share no place.
+
+    The share of particles that would have to go elsewhere, on a board of 4 × 4
+    fields in each row and column of which a quarter of all of them are.
+    """
+    crowds = [paths(run)[index] for run in (one, other)]
+    edges = np.quantile(np.concatenate(crowds), (0.25, 0.5, 0.75), axis=0)
+    shares = []
+    for crowd in crowds:
+        column, row = (np.searchsorted(edges[:, axis], crowd[:, axis]) for axis in (0, 1))
+        shares.append(np.bincount(4 * row + column, minlength=16) / len(crowd))
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)
 
 
 def moment(run: Trajectory, t: int) -> int:

@@ -21,7 +21,8 @@ from manim import (
 )
 
 from diffusion_core.trajectory import Trajectory
-from scenes.score_field.reading import arrived, errors, length, moment, paths, places, score
+from scenes.score_field.reading import drawn, errors, length, moment, paths, places, score
+from scenes.score_field.words import EARLY, LATE, SHAPED, aloud, words_of
 from scenes.stage.layout import AXIS, FRAME, MARGIN, TITLE, Zone, px
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
@@ -36,21 +37,17 @@ GAP = 24
 TRACKED, FEW = 24, 4
 """Particles whose ways are drawn: smooth ones, and jagged ones, which fill the plane."""
 PLANES = Zone(MARGIN, 113, FRAME.right - MARGIN, 578)
-SHAPED = 450
-"""Down to here the density is hardly more than a cloud."""
-EARLY, LATE = 500, 100
-"""Times at which the learned field is judged."""
 
 
 class ScoreField(LectureScene):
-    """A spiral of data, arrows that lead to it, and points that go along them."""
+    """Data in the plane, arrows that lead to it, and points that go along them."""
 
     def construct(self) -> None:
         """Dissolve the data, draw the arrows, let points go; then two ways, and two fields."""
         self.found = self.runs("score_field")
         self.density, self.exact = self.found["density"], self.found["field"]
         self.ode, self.sde = self.found["ode"], self.found["sde"]
-        self.learned = self.found["ode learned"]
+        self.learned, self.say = self.found["ode learned"], words_of(self.found)
         self.playhead = ValueTracker(self.ode.steps)
         self.build()
         self.ask()
@@ -83,6 +80,7 @@ class ScoreField(LectureScene):
         self.readouts = self.axis.readouts()
         self.arrows = self.field(self.plane, self.exact, theme.quiet)
         self.dots = self.crowd(self.plane, self.ode, theme.text)
+        self.marks = self.drawing()
 
     def state(self) -> float:
         """The index of the state that is shown."""
@@ -103,6 +101,31 @@ class ScoreField(LectureScene):
     def crowd(self, plane: Plane, run: Trajectory, colour: str) -> Moving:
         """The particles of the moment."""
         return Dots(plane, paths(run), colour=colour).follow(self.state)
+
+    def drawing(self) -> VGroup:
+        """The points that were drawn by hand, one after the other, each with a rim on the glow."""
+        points = drawn(self.found)
+        order = np.arange(len(points))
+        # At moment i the first i are there: what is nowhere is not drawn.
+        strokes = np.where((order < np.arange(len(points) + 1)[:, None])[..., None], points, np.nan)
+        rims = ((self.theme.background, 5.4), (self.theme.signal, 4.0))
+        return VGroup(
+            *(Dots(self.plane, strokes, colour=c, radius=r) for c, r in rims if len(points))
+        )
+
+    def draw(self) -> None:
+        """Put the points of a drawing where they were drawn; nothing where none was."""
+        if not len(self.marks):
+            return
+        pen, count = ValueTracker(0), len(drawn(self.found))
+        for dots in self.marks:
+            dots.follow(pen.get_value)
+        self.add(self.marks)
+        seconds = min(0.6 + 0.1 * count, 2.4)
+        self.play(pen.animate(rate_func=linear).set_value(count), run_time=seconds)
+        for dots in self.marks:
+            dots.clear_updaters()
+        self.play(Indicate(self.marks, color=self.theme.signal, scale_factor=1.03), run_time=1.2)
 
     def ways(self, plane: Plane, run: Trajectory, count: int, colour: str) -> Moving:
         """Where the first of the particles have been, those that never leave the plane."""
@@ -127,12 +150,11 @@ class ScoreField(LectureScene):
             self.appear(self.heading("How does noise find the data?"), seconds=0.6)
             self.appear(self.plane, self.axis, self.readouts, seconds=1.2)
         self.axis.follow()
-        where = self.beside(
-            self.plane, LEFT, "glow: where", "points are", "likely", colour=self.theme.signal
-        )
+        where = self.beside(self.plane, LEFT, *self.say.glow, colour=self.theme.signal)
         self.words = Group(where)
-        with self.beat("In two dimensions we can see all of it. Here the data lies on a spiral."):
+        with self.beat(f"In two dimensions we can see all of it. {self.say.data}"):
             self.appear(where, seconds=0.8)
+            self.draw()
             self.play(
                 Indicate(self.plane.border, color=self.theme.signal, scale_factor=1.02),
                 run_time=1.6,
@@ -140,7 +162,9 @@ class ScoreField(LectureScene):
 
     def dissolve(self) -> None:
         """The density from no noise to nothing but noise."""
-        with self.beat("Add noise, and the spiral dissolves, until nothing of it is left.") as beat:
+        with self.beat(self.say.dissolving) as beat:
+            if len(self.marks):
+                self.play(FadeOut(self.marks), run_time=0.6)
             self.go_to(self.ode.timesteps[0], max(beat.seconds, 5))
 
     def draw_arrows(self) -> None:
@@ -152,9 +176,7 @@ class ScoreField(LectureScene):
         )
         self.words.add(means)
         self.arrows.update()
-        with self.beat(
-            "The score is an arrow at every place. It points to where points are likelier."
-        ):
+        with self.beat(f"The score is an arrow at every place. {self.say.uphill}"):
             self.appear(self.formula, seconds=0.6)
             self.appear(self.arrows, means, seconds=1.4)
             self.play(Circumscribe(self.formula, color=theme.text, buff=px(8)))
@@ -163,9 +185,7 @@ class ScoreField(LectureScene):
         with self.beat(said, aloud(said), detail=True):
             self.rest(0.6)
             self.play(Indicate(self.arrows, color=theme.text, scale_factor=0.96), run_time=2.4)
-        with self.beat(
-            "As t falls, they turn, first to the spiral as a whole, then to its nearest arm."
-        ) as beat:
+        with self.beat(self.say.turning) as beat:
             self.go_to(SHAPED, 2.0)
             self.go_to(0, max(beat.left, 4.5))
 
@@ -194,17 +214,13 @@ class ScoreField(LectureScene):
     def let_go(self) -> None:
         """Points of noise that go along the arrows."""
         theme = self.theme
-        count = self.ode.states.shape[1]
         self.play(self.playhead.animate.set_value(0), run_time=1.2)
         self.dots.update()
-        with self.beat(f"Back to the start, with {count} points of pure noise.", detail=True):
+        with self.beat(self.say.start, detail=True):
             self.appear(self.dots, seconds=1.2)
             self.play(Indicate(self.dots, color=theme.text, scale_factor=1.02), run_time=1.2)
         formula = self.step_formula()
-        with self.beat(
-            "Each step takes back a little shrinking, and goes a little along the arrow.",
-            detail=True,
-        ) as beat:
+        with self.beat(self.say.step, detail=True) as beat:
             self.play(FadeOut(self.formula), FadeIn(formula), run_time=0.6)
             self.play(Indicate(formula.select("stretch"), color=theme.text), run_time=1.2)
             self.play(
@@ -214,20 +230,13 @@ class ScoreField(LectureScene):
         self.formula = formula
         trails = self.ways(self.plane, self.ode, TRACKED, theme.text)
         self.add(trails, self.dots)
-        with self.beat(
-            "Let go. At first hardly anything moves, for the arrows only hold the cloud together."
-        ) as beat:
-            self.go_to(SHAPED, max(beat.seconds, 4))
-        with self.beat(
-            "Then the arrows part, and every point is drawn to the arm that is near.",
-            loops=True,
-        ) as beat:
+        with self.beat(self.say.first, aloud(self.say.first)) as beat:
+            self.go_to(self.ode.timesteps[self.say.parting], max(beat.seconds, 4))
+        with self.beat(self.say.then, loops=True) as beat:
             self.go_to(-1, max(beat.seconds, 5))
         self.trails = trails
-        landed = arrived(self.ode, self.density)
-        said = "All of them" if landed == count else f"{landed} of {count}"
-        with self.beat(f"{said} arrive where the data is. Noise has become data."):
-            self.play(FadeOut(self.arrows), run_time=0.8)
+        with self.beat(self.say.arriving):
+            self.play(FadeOut(self.arrows), *map(FadeIn, self.marks), run_time=0.8)
             self.play(Indicate(self.dots, color=theme.signal, scale_factor=1.02), run_time=1.4)
 
     # -- two ways ------------------------------------------------------------------
@@ -235,7 +244,7 @@ class ScoreField(LectureScene):
     def rewind(self) -> None:
         """Back to the noise, the words gone."""
         self.trails.clear_updaters()  # a way that is taken back would have no outline to fade
-        self.play(FadeOut(self.trails, self.words), run_time=0.4)
+        self.play(FadeOut(*outlined(self.trails), self.words, *self.marks), run_time=0.4)
         self.play(self.playhead.animate.set_value(0), run_time=1.0)
         self.other = self.new_plane()
 
@@ -266,26 +275,21 @@ class ScoreField(LectureScene):
         left = self.ways(self.plane, self.ode, FEW, theme.text)
         right = self.ways(self.other, self.sde, FEW, theme.noise)
         self.add(left, right, self.dots, dots)
-        with self.beat(
-            "From the same noise each point goes another way, and yet both crowds stay alike."
-        ) as beat:
+        with self.beat(self.say.alike) as beat:
             self.go_to(SHAPED, 3)
             self.go_to(-1, max(beat.left, 5))
-        ratio = length(self.sde) / length(self.ode)
         sides = ((self.ode, ode, theme.text, LEFT), (self.sde, sde, theme.noise, RIGHT))
         numbers = []
         for run, words, colour, side in sides:
             way = partial(length, run)
             number = Readout(self.lettering, '"way"', way, fixed(1), colour=colour, size=SMALL_SIZE)
             numbers.append(number.next_to(words, DOWN, buff=px(30)).align_to(words, -side))
-        with self.beat(
-            f"The jittery way is {ratio:.0f} times as long, and leads to the same data."
-        ):
+        with self.beat(self.say.longer):
             self.appear(*numbers, seconds=0.6)
             self.play(*(Circumscribe(number, color=theme.text, buff=px(8)) for number in numbers))
         for moving in (left, right, dots):
             moving.clear_updaters()
-        self.play(FadeOut(left, right, dots, ode, sde, *numbers), run_time=0.6)
+        self.play(FadeOut(*outlined(left, right), dots, ode, sde, *numbers), run_time=0.6)
 
     # -- a network -------------------------------------------------------------------
 
@@ -311,19 +315,16 @@ class ScoreField(LectureScene):
             self.lettering,
             '"error"',
             lambda: float(error[min(self.axis.index, len(error) - 1)]),
-            fixed(2),
+            fixed(self.say.decimals),
             colour=theme.prediction,
             size=SMALL_SIZE,
         )
         off.next_to(words, DOWN, buff=px(30)).align_to(words, LEFT)
         off.follow()
-        early, late = (moment(self.ode, t) for t in (EARLY, LATE))
-        said = self.judged(early, error, "While there is much noise, it is right")
-        with self.beat(said, aloud(said), detail=True) as beat:
+        with self.beat(self.say.early, aloud(self.say.early), detail=True) as beat:
             self.appear(off, seconds=0.5)
             self.go_to(EARLY, max(beat.left, 3))
-        said = self.judged(late, error, "Near the data the field is finest, and harder to learn")
-        with self.beat(said, aloud(said), detail=True) as beat:
+        with self.beat(self.say.late, aloud(self.say.late), detail=True) as beat:
             self.go_to(LATE, max(beat.left, 3))
         self.play(self.playhead.animate.set_value(0), FadeOut(off), run_time=0.8)
         off.clear_updaters()
@@ -332,20 +333,13 @@ class ScoreField(LectureScene):
         with self.beat("Is it good enough? Both crowds start from the same noise.") as beat:
             self.appear(self.dots, dots, seconds=0.8)
             self.go_to(-1, max(beat.left, 5))
-        landed, count = arrived(self.learned, self.density), self.learned.states.shape[1]
-        with self.beat(
-            f"By the learned arrows, {landed} of {count} points arrive where the data is."
-        ):
+        with self.beat(self.say.learned):
             self.play(FadeOut(self.arrows, learned), run_time=0.8)
             self.play(Indicate(dots, color=theme.prediction, scale_factor=1.02), run_time=2.4)
 
-    def judged(self, index: int, error: np.ndarray, said: str) -> str:
-        """A sentence with the error of the learned field at a state."""
-        return f"{said}: at t = {self.ode.timesteps[index]}, {100 * error[index]:.0f} % off."
-
     def finish(self) -> None:
         """The sentence to remember."""
-        with self.beat("The network knows no picture. From everywhere, it knows the way to one."):
+        with self.beat(self.say.last):
             self.play(self.playhead.animate(rate_func=linear).set_value(0), run_time=2.0)
             self.play(
                 self.playhead.animate(rate_func=linear).set_value(self.ode.steps), run_time=2.4
@@ -354,6 +348,6 @@ class ScoreField(LectureScene):
         self.play(FadeOut(Group(*self.mobjects)), run_time=0.6)
 
 
-def aloud(sentence: str) -> str:
-    """The sentence as it is said."""
-    return sentence.replace("t =", "t equals").replace("%", "percent")
+def outlined(*ways: Moving) -> list[Moving]:
+    """Those of the ways that there are: where all particles leave the plane there is none."""
+    return [way for way in ways if len(way.points)]

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 from manim import config
+from numpy.typing import NDArray
 
 from scenes.stage.frames import Frames, States
 from scenes.stage.layout import FRAME_HEIGHT
@@ -66,11 +69,14 @@ def fitted(size: tuple[int, int], room: tuple[float, float]) -> Scale:
     return Scale(2.0, 2 * times)
 
 
-def tile_of(states: States, room: float) -> Tile:
-    """Recorded pictures (N, C, H, W) in a tile at most ``room`` pixels at 720p a side."""
+def tile_of(states: States, room: float, weights: NDArray[np.floating[Any]] | None = None) -> Tile:
+    """Recorded pictures (N, C, H, W), each times its weight, in a tile of at most ``room``.
+
+    That is in pixels at 720p a side.
+    """
     height, width = states.shape[-2:]
     scale = fitted((height, width), (room, room))
-    return Tile(Frames.of(states, block=scale.block), scale.cell)
+    return Tile(Frames.of(states, weights, block=scale.block), scale.cell)
 
 
 def mosaic_of(

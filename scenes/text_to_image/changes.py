@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from diffusion_core.bundle import Bundle, Recorded
 from diffusion_core.errors import LectureError
 from diffusion_core.trajectory import Trajectory
+from scenes.digits import a
 from scenes.measures import distance
 from scenes.stage.seen import pictures_of
 from scenes.text_to_image.rows import quoted
-from scenes.u_turn import a
 
 BEGINNING = "changed after "
 """Of the names of the recordings; the number of steps follows."""

@@ -22,6 +22,7 @@ from manim import (
     linear,
 )
 
+from scenes.digits import DIGITS
 from scenes.stage.layout import MARGIN, TITLE, Zone, px
 from scenes.stage.lecture_scene import Beat, LectureScene
 from scenes.stage.lettering import HEADING_SIZE, SMALL_SIZE
@@ -31,7 +32,6 @@ from scenes.stage.tiles import Panel
 from scenes.training.learnt import Learnt
 from scenes.training.meters import METERS, Meter
 from scenes.training.samples import Rows, Strips
-from scenes.u_turn import DIGITS
 
 CURVE = Zone(MARGIN + 70, 164, 780, 322)
 """Where the curve spans."""

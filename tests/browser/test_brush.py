@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from diffusion_core.bundle import Bundle
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.recipe import CanvasRecipe
 from explorer.boards import pairs
+from scenes.catalog import scene_entry
+from scenes.options import SceneOptions
 from tests.browser.boards import (
     assert_shows,
     box_value,
@@ -87,8 +91,13 @@ def test_noise_is_painted_and_removed_as_the_core_does_it(open_page: Any) -> Non
     assert last(page, "brush-film") == "t = −1, the picture"
     read = removed.facts["final_class"][0]
     wait_for_text(page, "#brush-read", f"reads a {read}.")
-    assert "--seed 19 --steps 10" in scene_command(page, "brush")
-    assert "scene noise_brush" in scene_command(page, "brush")
+    # The scene is brought the same canvas, in a line that can be typed, or in a file.
+    words = shlex.split(scene_command(page, "brush"))
+    assert words[:4] == ["python", "render.py", "scene", "noise_brush"]
+    assert "--seed 19 --steps 10 --recipe" in " ".join(words)
+    brought = SceneOptions(seed=19, steps=10, recipe=words[-1])
+    scene = scene_entry("noise_brush").runs(brought)["brush"]
+    assert scene == replace(asked, samples=9)
 
 
 def test_keys_paint_and_the_fitting_t_is_found(open_page: Any) -> None:

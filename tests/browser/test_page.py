@@ -107,7 +107,10 @@ def test_light_and_dark_are_the_courses(open_page: Opened) -> None:
 def test_a_fifth_waits_is_told_so_and_a_closed_tab_makes_room(
     open_page: Opened, server: str
 ) -> None:
-    page, fifth = (open_page(f"tab=reverse&reverse-steps=200&reverse-seed={n}") for n in (3, 4))
+    page, fifth = (
+        open_page(f"tab=reverse&reverse-steps=200&reverse-samples=16&reverse-seed={n}")
+        for n in (3, 4)
+    )
     with ExitStack() as there:
         visitors = [there.enter_context(Visitor(server)) for _ in range(3)]
         for seed, visitor in enumerate(visitors):
@@ -136,7 +139,8 @@ def test_make_this_a_scene_gives_the_command_and_runs_it(open_page: Opened) -> N
     command = page.locator("#forward-command-text")
     command.wait_for()
     assert command.inner_text() == (
-        "python render.py scene forward_process --seed 12 --image temple"
+        "python render.py scene forward_process --seed 12 --image temple "
+        """--recipe '{"noise":"one","size":64}'"""
     )
     page.click("#forward-render")
     page.locator("#forward-video .status").filter(has_text=" s)").wait_for()

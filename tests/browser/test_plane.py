@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from diffusion_core.experiment_runs import run_experiment
-from explorer.plane import MOST, REACH, read_points, recipe_of, written
+from explorer.plane import read_points, recipe_of, written
+from scenes.score_field.recipe import MOST, REACH
 from scenes.stage.theme import DARK, channels
 from tests.browser.boards import (
     box_value,
@@ -37,6 +40,9 @@ def assert_dots(page: Any, points: NDArray[Any], colour: str, data: NDArray[Any]
     at, covered = places(points, side), places(data, side)
     free = np.linalg.norm(at[:, None] - covered, axis=2).min(1) > 9
     free &= (at > 3).all(1) & (at < side - 4).all(1)
+    # Rims of dots that lie above it are mixed with it, and rounded every time.
+    apart = np.linalg.norm(at[:, None] - at, axis=2) + np.diag(np.full(len(at), np.inf))
+    free &= apart.min(1) > 5
     assert free.sum() > 20
     rows, columns = at[free].astype(int).T
     expected = np.rint(255 * channels(colour)).astype(int)
@@ -60,7 +66,10 @@ def test_particles_are_where_the_core_has_them(open_page: Any) -> None:
     page.wait_for_function("() => document.getElementById('plane-at').value === '0'")
     last(page, "plane")
     assert_dots(page, run["sde"].states[-1, ..., 0, 0], DARK.prediction, data)
-    assert scene_command(page, "plane") == "python render.py scene score_field --seed 3"
+    *program, recipe = shlex.split(scene_command(page, "plane"))
+    assert program == ["python", "render.py", "scene", "score_field", "--seed", "3", "--recipe"]
+    brought = {"drawn": [list(point) for point in POINTS], "std": 0.2, "steps": 20}
+    assert json.loads(recipe) == brought
 
 
 def test_points_are_drawn_by_mouse_and_by_keys(open_page: Any) -> None:

@@ -86,15 +86,15 @@ def test_a_run_forms_and_every_state_of_it_can_be_scrubbed_to(
 
 
 def test_a_run_is_held_stepped_and_let_go(open_page: Opened) -> None:
-    page = open_page("tab=reverse&reverse-seed=8&reverse-steps=100")
+    page = open_page("tab=reverse&reverse-seed=8&reverse-steps=200")
     page.click("#reverse-run")
     page.get_by_text("It runs: step").wait_for()
     page.click("#reverse-pause")
     page.get_by_text("Held.").wait_for()
     page.wait_for_timeout(300)
     held = int(page.input_value("#reverse-scrub input[type=range]"))
-    assert 0 < held < 100
-    whole = run(ReverseRecipe(seeds=(8,), steps=100))
+    assert 0 < held < 200
+    whole = run(ReverseRecipe(seeds=(8,), steps=200))
     state(page, whole, held)
     page.click("#reverse-step")
     state(page, whole, held + 1)
@@ -102,7 +102,7 @@ def test_a_run_is_held_stepped_and_let_go(open_page: Opened) -> None:
     state(page, whole, held)
     page.get_by_role("button", name="Go on").click()
     page.wait_for_selector("#reverse-says a.take")
-    state(page, whole, 100)
+    state(page, whole, 200)
 
 
 def test_a_seed_that_is_none_is_said_in_one_line(open_page: Opened) -> None:

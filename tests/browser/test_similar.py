@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.recipe import SimilarNoiseRecipe
 from explorer.similar import change, chosen_patches, corners
+from scenes.recipes import NEIGHBOURS
 from tests.browser.boards import assert_shows, box_value, last, scene_command, scrub, wait_for_text
 
 ADDRESS = "tab=similar&similar-steps=10&similar-seed=23&similar-patches=10+11"
@@ -15,7 +17,9 @@ ADDRESS = "tab=similar&similar-steps=10&similar-seed=23&similar-patches=10+11"
 def assert_is_the_run(page: Any, text: str) -> None:
     """Assert that the page shows what the core makes of these patches."""
     patches = corners(chosen_patches(text), 28)
-    recipe = SimilarNoiseRecipe(seed=23, steps=10, patch=patches[0], further=patches[1:])
+    recipe = SimilarNoiseRecipe(
+        seed=23, new_seed=23 + NEIGHBOURS, steps=10, patch=patches[0], further=patches[1:]
+    )
     run = run_experiment(recipe)
     facts = run["patch"].facts
     inside, outside = facts["rms_inside"][0], facts["rms_outside"][0]
@@ -59,7 +63,13 @@ def test_patches_are_redrawn_by_mouse_and_by_keys(open_page: Any) -> None:
     assert page.evaluate("document.activeElement.ariaLabel") == "Row 6, column 3"
     wait_for_text(page, "#similar-film", "changed by")
     page.wait_for_url("**similar-patches=11+30+31+37**")
+    first, *further = corners((11, 30, 31, 37), 28)
+    brought = json.dumps({"further": further, "patch": first}, separators=(",", ":"))
+    scene_command(page, "similar")
+    wait_for_text(page, "#similar-command", brought)
+    assert page.text_content("#similar-command-text") == (
+        f"python render.py scene similar_noise --seed 23 --steps 10 --recipe '{brought}'"
+    )
     page.click("#similar-clear")
     wait_for_text(page, "#similar-status", "No patch is chosen")
-    command = scene_command(page, "similar")
-    assert command == "python render.py scene similar_noise --seed 23 --steps 10"
+    wait_for_text(page, "#similar-command", "No patch is chosen")

@@ -10,7 +10,8 @@ from PIL import Image
 
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.recipe import UTurnRecipe
-from explorer.u_turn import SAMPLES, SHOWN, way_out
+from explorer.u_turn import SHOWN, way_out
+from scenes.recipes import RETURNS
 from tests.browser.boards import assert_shows, last, scene_command, scrub, wait_for_text
 
 ADDRESS = "tab=u_turn&u_turn-t=650&u_turn-steps=10&u_turn-seed=18"
@@ -18,26 +19,28 @@ ADDRESS = "tab=u_turn&u_turn-t=650&u_turn-steps=10&u_turn-seed=18"
 
 def test_the_trip_is_the_cores(open_page: Any) -> None:
     page = open_page(ADDRESS)
-    run = run_experiment(UTurnRecipe(seed=18, samples=SAMPLES, turns=(650,), steps=10))
+    run = run_experiment(UTurnRecipe(seed=18, samples=RETURNS, turns=(650,), steps=10))
     back, x_0 = run["from 650"], run["forward"].states[0, 0]
     wait_for_text(page, "#u_turn-verdict", f"ᾱ = {run['forward'].alpha_bar[1]:.3f}")
     assert last(page, "u_turn") == "t = −1, the picture, back"
     assert_shows(page, "u_turn-x0", x_0)
     classes = back.facts["final_class"]
-    for i in range(SAMPLES):
+    for i in range(RETURNS):
         assert_shows(page, f"u_turn-{i}", back.states[-1, i])
         note = f"reads as a {classes[i]}, {back.facts['rms_to_x0'][i]:.2f} from the picture"
         assert note in page.text_content(f"[data-panel=u_turn-{i}] .note")
     assert scrub(page, "u_turn", SHOWN) == "t = 650, turning"
     assert_shows(page, "u_turn-1", run["forward"].states[1, 1])
     assert scrub(page, "u_turn", 0) == "t = −1, the picture, out"
-    assert_shows(page, "u_turn-3", x_0)
+    assert_shows(page, "u_turn-2", x_0)
     said = scrub(page, "u_turn", 5)
     assert said.endswith(", out")
     t = int(said.split(",")[0].removeprefix("t = "))
     assert_shows(page, "u_turn-2", way_out(run, [t])[0, 2])
     command = scene_command(page, "u_turn")
-    assert command == "python render.py scene u_turn --seed 18 --steps 10"
+    assert command == (
+        """python render.py scene u_turn --seed 18 --steps 10 --recipe '{"turns":[650]}'"""
+    )
 
 
 def test_a_picture_of_ones_own_is_brought_to_the_models_form(
@@ -50,7 +53,7 @@ def test_a_picture_of_ones_own_is_brought_to_the_models_form(
     wait_for_text(page, "#u_turn-verdict", "ᾱ")
     page.set_input_files("#u_turn-file", path)
     run = run_experiment(
-        UTurnRecipe(image=str(path), seed=18, samples=SAMPLES, turns=(650,), steps=10)
+        UTurnRecipe(image=str(path), seed=18, samples=RETURNS, turns=(650,), steps=10)
     )
     away = run["from 650"].facts["rms_to_x0"][0]
     wait_for_text(page, "[data-panel=u_turn-0] .note", f"{away:.2f} from the picture")

@@ -110,7 +110,8 @@ def test_each_field_counts(inputs: dict[str, list[str]]) -> None:
     changes: list[tuple[Recipe, dict[str, Any]]] = [
         (
             ForwardRecipe(image=image[0]),
-            {"image": image[1], "size": 65, "seed": 1, "schedule": "linear", "T": 999, "keep": 9},
+            {"image": image[1], "size": 65, "seed": 1, "schedule": "linear", "T": 999, "keep": 9}
+            | {"noise": "one"},
         ),
         (
             ReverseRecipe(model=model[0], seeds=(0, 1), prompt="seven"),

@@ -22,10 +22,14 @@ from studio.video import probe
 PLAYED = {
     "forward_process": SceneOptions(image="temple", seed=7, schedule="linear"),
     "reverse_process": SceneOptions(prompt="a bold seven", guidance=3.5, seed=4, steps=20),
-    "noise_brush": SceneOptions(sampler="ddpm", seed=2**32 - 1),
+    "noise_brush": SceneOptions(
+        sampler="ddpm", seed=2**32 - 1, recipe='{"dabs": [[0.4, 0.5]], "image": "temple"}'
+    ),
     "similar_noise": SceneOptions(seed=3, schedule="sigmoid"),
     "u_turn": SceneOptions(steps=25, sampler="heun"),
-    "score_field": SceneOptions(schedule="linear"),
+    "score_field": SceneOptions(
+        schedule="linear", recipe='{"drawn": [[0.1, -0.4], [1.2, 0.8]], "std": 0.15, "steps": 50}'
+    ),
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,20 +14,27 @@ from hypothesis import strategies as st
 from diffusion_core.errors import LectureError
 from diffusion_core.experiment_runs import run_experiment
 from diffusion_core.points import as_mixture
+from diffusion_core.recipe import ScoreFieldRecipe
 from diffusion_core.schedule import make_schedule
 from explorer.addresses import LONGEST
+from explorer.lecture import LONGEST_TYPED
+from explorer.people import Person
 from explorer.plane import (
-    MOST,
-    REACH,
+    Plane,
     example,
     flow,
     glow,
     read_address,
     read_points,
     recipe_of,
+    scene_options,
     written,
 )
-from explorer.plane import score as score_of
+from explorer.serving import Work
+from scenes.catalog import scene_entry
+from scenes.options import SceneOptions
+from scenes.score_field.reading import score as score_of
+from scenes.score_field.recipe import MOST, REACH
 from tests.explorer.test_boards import decoded
 
 COORDINATE = st.integers(-250, 250).map(lambda n: n / 100)
@@ -93,6 +103,54 @@ def test_what_is_shown_is_the_exact_score_of_what_was_drawn() -> None:
     particles = decoded(sent["particles"], "<f4", frames, count, 2)
     np.testing.assert_array_equal(particles, run["ode"].states[..., 0, 0])
     arrows = decoded(sent["score"], "<f4", frames - 1, sent["side"] ** 2, 2)
-    np.testing.assert_array_equal(arrows, score_of(field))
+    np.testing.assert_array_equal(arrows, score_of(field).astype(np.float32))
     np.testing.assert_allclose(read_points(sent["drawn"]), points, atol=1e-9)
     assert flow(run, "sde")["particles"] != sent["particles"]
+
+
+# -- from the page to the scene ----------------------------------------------------------
+
+
+@given(st.lists(st.tuples(COORDINATE, COORDINATE), min_size=1, max_size=MOST))
+def test_the_scene_runs_what_is_on_the_page_and_trains_a_network_beside_it(
+    points: list[tuple[float, float]],
+) -> None:
+    on_page = read_points(written(tuple(points)))
+    options = scene_options(on_page, 0.15, 3, 50)
+    (scene,) = scene_entry("score_field").runs(options).values()
+    assert scene == replace(recipe_of(on_page, 0.15, 3, 50), training_steps=2000)
+    # Exactly the numbers that are on the page: hundredths.
+    brought = json.loads(options.recipe)
+    assert brought == {"drawn": [list(point) for point in points], "std": 0.15, "steps": 50}
+    assert "0000" not in options.recipe
+    assert "9999" not in options.recipe
+    assert len(options.recipe) < LONGEST_TYPED
+
+
+def test_what_is_on_the_page_is_in_the_scene_bit_for_bit() -> None:
+    points = ((-1.0, 0.5), (1.0, 0.25), (0.5, -1.5))
+    page = run_experiment(recipe_of(points, 0.1, 3, 10))
+    (asked,) = scene_entry("score_field").runs(scene_options(points, 0.1, 3, 10)).values()
+    assert isinstance(asked, ScoreFieldRecipe)
+    # The network learns beside; how long makes no difference to what is exact.
+    scene = run_experiment(replace(asked, training_steps=3))
+    assert set(page) == {"field", "ode", "sde", "density"} < set(scene)
+    for name, run in page.items():
+        np.testing.assert_array_equal(run.states, scene[name].states)
+        np.testing.assert_array_equal(run.timesteps, scene[name].timesteps)
+    np.testing.assert_array_equal(score_of(page["field"]), score_of(scene["field"]))
+
+
+def test_without_a_point_there_is_no_scene(work: Work, person: Person) -> None:
+    for text in ("", None):
+        with pytest.raises(LectureError, match="draw a few points on the plane first"):
+            Plane(work).asked(person, text, 0.1, 0, 50)
+
+
+def test_the_scene_that_is_offered_is_that_of_all_settings(work: Work, person: Person) -> None:
+    text = written(((0.1, -0.4), (1.2, 0.8)))
+    options = Plane(work).asked(person, text, 0.15, None, 50)
+    assert options == SceneOptions(
+        seed=0, recipe='{"drawn":[[0.1,-0.4],[1.2,0.8]],"std":0.15,"steps":50}'
+    )
+    assert Plane(work).asked(person, text, 0.15, 7, 50).seed == 7

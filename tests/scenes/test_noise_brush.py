@@ -11,12 +11,12 @@ import pytest
 from diffusion_core.bundle import Bundle
 from diffusion_core.store import Store
 from scenes.catalog import scene_entry
-from scenes.noise_brush.answers import how_many, what_came_back
+from scenes.digits import DIGITS
 from scenes.noise_brush.stroke import Stroke
+from scenes.noise_brush.telling import how_many, what_came_back
 from scenes.options import SceneOptions
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.numbers import fixed, whole
-from scenes.u_turn import DIGITS
 from tests.scenes.test_on_screen import as_shown, shown_tiles
 
 Rehearse = Callable[..., LectureScene]
@@ -191,4 +191,4 @@ def test_a_prompt_is_shown_and_said_and_gives_another_picture(rehearse: Rehearse
     scene = rehearse("noise_brush", lambda scene: None, options)
     assert "drawn for “a bold two”" in scene.cues[0].sentence.caption
     assert scene.painted.facts["class"] == 2
-    assert (scene.picture != recorded(0)["painted"].states[0, 0]).any()
+    assert (scene.told.picture != recorded(0)["painted"].states[0, 0]).any()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from diffusion_core.bundle import Bundle
+from diffusion_core.experiment_runs import run_experiment
+from diffusion_core.recipe import ScoreFieldRecipe
 from diffusion_core.store import Store
 from diffusion_core.trajectory import Trajectory
 from scenes.catalog import scene_entry
@@ -15,6 +18,7 @@ from scenes.options import SceneOptions
 from scenes.score_field.reading import (
     arrived,
     errors,
+    gone,
     homewards,
     length,
     likely,
@@ -23,7 +27,7 @@ from scenes.score_field.reading import (
     places,
     score,
 )
-from scenes.score_field.scene import EARLY, LATE, SHAPED, aloud
+from scenes.score_field.words import EARLY, LATE, SHAPED, aloud, percent
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.numbers import Readout, fixed, whole
 from scenes.stage.plane import Arrows, Dots, Moving
@@ -67,6 +71,13 @@ def check_dots(dots: Dots, run: Trajectory, index: int) -> None:
     np.testing.assert_allclose(middles, dots.plane.at(points[within]), atol=1e-6)
 
 
+def check_marks(dots: Dots, drawn: np.ndarray) -> None:
+    """What was drawn stands where it was drawn, before there is noise and when it is gone."""
+    middles = dots.points.reshape(-1, 16, 3).mean(axis=1)
+    assert len(middles) > 0
+    np.testing.assert_allclose(middles, dots.plane.at(drawn), atol=1e-6)
+
+
 def check_stage(scene: LectureScene) -> set[str]:
     """What is on the stage is of the moment; returns the names of what was looked at."""
     found, index = scene.found, scene.axis.index
@@ -87,8 +98,13 @@ def check_stage(scene: LectureScene) -> set[str]:
             name = colours[arrows.get_color().to_hex().lower()]
             check_arrows(arrows, found[name], index)
             seen.add(name)
+    rims = {scene.theme.background: "rim", scene.theme.signal: "mark"}
     for dots in family:
         if isinstance(dots, Dots) and opacity(dots) > 0.99:
+            if (what := rims.get(dots.get_color().to_hex().lower())) is not None:
+                check_marks(dots, np.array(found.facts["recipe"]["drawn"]))
+                seen.add(what)
+                continue
             noisy = dots.get_color().to_hex().lower() == scene.theme.noise
             right = dots.plane is not scene.plane
             name = "sde" if noisy else "ode learned" if right else "ode"
@@ -97,7 +113,7 @@ def check_stage(scene: LectureScene) -> set[str]:
     for readout in family:
         if isinstance(readout, Readout) and readout.name == '"error"' and readout.updaters:
             expected = errors(found)[min(index, found["field"].steps - 1)]
-            assert readout.text == fixed(2)(expected)
+            assert readout.text == fixed(scene.say.decimals)(expected)
             seen.add("error")
     return seen
 
@@ -137,6 +153,20 @@ def check_sentences(scene: LectureScene) -> None:
     assert f"{length(found['sde']) / length(found['ode']):.0f} times as long" in said
     landed = arrived(found["ode"], found["density"])
     assert f"{'All of them' if landed == 400 else f'{landed} of 400'} arrive" in said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.51, "51 %"),
+        (0.02, "2 %"),
+        (0.0096, "1 %"),
+        (0.0094, "0.9 %"),
+        (0.0004, "less than 0.1 %"),
+    ],
+)
+def test_what_is_not_nothing_is_not_said_to_be_nothing(share: float, said: str) -> None:
+    assert percent(share) == said
 
 
 def test_sentences_are_said_as_a_lecturer_says_them() -> None:
@@ -230,6 +260,16 @@ def test_hardly_anything_moves_at_first_and_then_points_go_to_the_arm_that_is_ne
     own = np.linalg.norm(x[-1] - x[shaped], axis=1)
     others = np.linalg.norm(x[-1][:, None] - x[shaped], axis=2)
     assert own.mean() < others.mean() / 3
+
+
+@pytest.mark.parametrize("schedule", ["linear", "scaled_linear", "sigmoid"])
+def test_under_every_schedule_arrows_hold_the_cloud_together_at_first(schedule: str) -> None:
+    options = SceneOptions(schedule=schedule)
+    recipe = scene_entry("score_field").recipes(options)["score_field"]
+    assert isinstance(recipe, ScoreFieldRecipe)
+    found = run_experiment(replace(recipe, training_steps=0, density_side=0, samples=100))
+    assert homewards(found["field"], 0) > 0.999
+    assert gone(found["ode"], moment(found["ode"], SHAPED)) < 0.25
 
 
 @pytest.mark.parametrize("seed", SEEDS)

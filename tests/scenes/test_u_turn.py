@@ -11,10 +11,11 @@ from diffusion_core.bundle import Bundle
 from diffusion_core.store import Store
 from diffusion_core.trajectory import Trajectory
 from scenes.catalog import scene_entry
+from scenes.digits import DIGITS
 from scenes.options import SceneOptions
 from scenes.stage.lecture_scene import LectureScene
 from scenes.stage.numbers import fixed
-from scenes.u_turn import DIGITS, how_often, returns, survivors, turning_class, what_turned
+from scenes.u_turn.reading import how_often, returns, survivors, turning_class, what_turned
 from tests.scenes.test_on_screen import as_shown, shown_tiles
 
 Rehearse = Callable[..., LectureScene]
