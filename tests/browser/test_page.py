@@ -144,3 +144,6 @@ def test_make_this_a_scene_gives_the_command_and_runs_it(open_page: Opened) -> N
     )
     page.click("#forward-render")
     page.locator("#forward-video .status").filter(has_text=" s)").wait_for()
+    # To the end: the browser itself says how long the video is that it was given.
+    page.wait_for_function("() => document.querySelector('#forward-video video')?.duration > 20")
+    assert page.get_by_text("Download forward_process").count() == 1
