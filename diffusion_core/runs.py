@@ -50,8 +50,9 @@ def _forward(recipe: ForwardRecipe, report: Report = silent) -> Trajectory:
     ways = {"fresh": _every_step, "one": _jumps}
     states, eps = [x_0], [torch.zeros_like(x_0)]
     for t, x_t, eps_t in ways[recipe.noise](x_0, schedule, sorted(kept), noise):
-        states.append(x_t)
-        eps.append(eps_t)
+        if eps_t is not None:
+            states.append(x_t)
+            eps.append(eps_t)
         report(t + 1, recipe.T)
     times = torch.tensor([CLEAN, *sorted(kept)])
     facts: Facts = {
@@ -71,16 +72,15 @@ def _forward(recipe: ForwardRecipe, report: Report = silent) -> Trajectory:
     )
 
 
-Moments = Iterator[tuple[int, Tensor, Tensor]]
-"""t, x_t and the ε in it, at each kept time."""
+Moments = Iterator[tuple[int, Tensor, Tensor | None]]
+"""t, x_t and the ε in it; none where the moment is only passed."""
 
 
 def _every_step(x_0: Tensor, schedule: Schedule, kept: list[int], noise: SampleNoise) -> Moments:
     x = x_0
     for t in range(schedule.T):
         x = forward_step(x, t - 1, t, schedule, noise.draw())
-        if t in kept:
-            yield t, x, noise_within(x, x_0, t, schedule)
+        yield t, x, noise_within(x, x_0, t, schedule) if t in kept else None
 
 
 def _jumps(x_0: Tensor, schedule: Schedule, kept: list[int], noise: SampleNoise) -> Moments:

@@ -76,6 +76,12 @@ PROMPT = option("--prompt", default="", help='What is asked for, e.g. "a bold se
 GUIDANCE = option(
     "--guidance", type=float, help=f"Guidance scale; 1 is none, {USUAL_GUIDANCE:g} with a prompt."
 )
+RECIPE = option(
+    "--recipe",
+    type=OwnRecipe(),
+    default=USUAL.recipe,
+    help="What a scene is brought of one's own: JSON, or its file, as the explorer writes it.",
+)
 CHECKPOINT = cloup.option(
     "--checkpoint",
     type=click.Path(path_type=Path),
@@ -114,12 +120,7 @@ _RUN = cloup.option_group(
     STEPS,
     PROMPT,
     GUIDANCE,
-    option(
-        "--recipe",
-        type=OwnRecipe(),
-        default=USUAL.recipe,
-        help="What a scene is brought of one's own: JSON, or its file, as the explorer writes it.",
-    ),
+    RECIPE,
 )
 VOICE = option(
     "--voice",

@@ -26,6 +26,7 @@ from studio.commands.options import (
     MODEL,
     PROMPT,
     QUIET,
+    RECIPE,
     SAMPLER,
     SCHEDULE,
     STEPS,
@@ -153,6 +154,7 @@ def hands_for(cluster: str | None, workers: int | None) -> Callable[[int], Any]:
     STEPS,
     PROMPT,
     GUIDANCE,
+    RECIPE,
 )
 @COMPUTING
 @LOOK

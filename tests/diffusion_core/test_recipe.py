@@ -137,7 +137,7 @@ def test_each_field_counts(inputs: dict[str, list[str]]) -> None:
         prints.add(fingerprint(recipe))
         for name, value in change.items():
             prints.add(fingerprint(dataclasses.replace(recipe, **{name: value})))
-    assert len(prints) == 2 + 6 + 12
+    assert len(prints) == 2 + 7 + 12
 
 
 def test_prompt_and_guidance_count(inputs: dict[str, list[str]]) -> None:

@@ -82,3 +82,16 @@ def test_a_video_that_is_not_wanted_any_more_ends_its_process(tmp_path: Path) ->
     with pytest.raises(Stopped):
         render_scene(["scene", "forward_process"], tmp_path, unwanted)
     assert not list(tmp_path.rglob("*.mp4"))
+
+
+def test_a_recipe_is_the_same_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "u turn.json"
+    path.write_text('{ "turns": [640] }\n')
+    found = []
+    for recipe in (str(path), '{"turns":[640]}'):
+        arguments = ["scene", "u_turn", "--recipe", recipe, "--dry-run", "--json"]
+        done = CliRunner().invoke(render.cli, arguments)
+        assert done.exit_code == 0, done.output
+        found.append(json.loads(done.output))
+    assert found[0] == found[1]
+    assert "recipe" in Path(found[0]["video"]).stem

@@ -110,6 +110,11 @@ def only_line(done: Done, code: int) -> str:
         (["gif", "forward_process", "--format", "webp", "--output", "a.gif"], "leave one of them"),
         (["gif", "forward_process", "--format", "mp4"], "'mp4' is not one of 'gif', 'webp'"),
         (["scene", "reverse_process", "--image", "x.png"], "has no use for --image; it takes"),
+        (["scene", "reverse_process", "--recipe", "{}"], "has no use for --recipe; it takes"),
+        (["lecture", "introduction", "--recipe", "{}"], "has no use for --recipe; it takes"),
+        (["scene", "u_turn", "--recipe", "no.json"], "'no.json' is neither JSON, {…}, nor a file"),
+        (["scene", "u_turn", "--recipe", "."], "'.' is neither JSON, {…}, nor a file"),
+        (["sweep", "u_turn", "--recipe", '{"t": 1}'], "cannot be brought 't' by --recipe"),
         (["scene", "forward_process", "--steps", "10"], "has no use for --steps; it takes"),
         (["record", "forward_process", "--model", "mnist"], "has no use for --model; it takes"),
         (["record", "reverse_process", "--model", "mist"], "'mist'"),
@@ -124,7 +129,7 @@ def test_what_cannot_be_asked_for(arguments: list[str], says: str, place: Workpl
 def test_every_option_of_the_wrong_scene_is_refused_by_name(place: Workplace) -> None:
     line = refused(place, 2, "scene", "forward_process", "--sampler", "ddim")
     assert "--sampler" in line
-    assert "--image, --schedule, --seed, --theme" in line
+    assert "--cut, --image, --recipe, --schedule, --seed, --theme" in line
 
 
 # -- pictures ------------------------------------------------------------------------
