@@ -18,9 +18,10 @@ from diffusion_core.onlookers import Look
 from diffusion_core.recipe import ENOUGH_NOISE, SEED_LIMIT, TOO_MUCH_NOISE, CanvasRecipe
 from explorer.addresses import number, one_of, whole
 from explorer.boards import Film, answer_box, board, coded, film, pairs, panel
+from explorer.following import followed
 from explorer.page import Page
 from explorer.people import Person
-from explorer.serving import Finished, Running, Waiting, Work
+from explorer.serving import Finished, Waiting, Work
 from explorer.showing import status, whole_number
 from explorer.uploads import chosen, picker
 from scenes.options import SceneOptions
@@ -266,14 +267,13 @@ class Brush:
         if not values[0]:
             raise LectureError(measure(asked, painted=False).hint)
         yield gr.skip(), status("The network looks at the canvas…")
-        for news in self.work.run(person, asked):
-            if isinstance(news, Waiting):
-                yield gr.skip(), status(str(news))
-            elif isinstance(news, Running) and news.look is not None:
-                yield going(news.look), ""
-            elif isinstance(news, Finished):
-                run = news.result.trajectory
-                yield gone(run), read_as(run)
+        yield from followed(
+            self.work,
+            person,
+            asked,
+            lambda look: (going(look), ""),
+            lambda run: (gone(run), read_as(run)),
+        )
 
 
 def build(page: Page) -> None:

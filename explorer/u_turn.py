@@ -15,9 +15,10 @@ from diffusion_core.onlookers import Look
 from diffusion_core.recipe import SEED_LIMIT, UTurnRecipe
 from explorer.addresses import one_of, whole
 from explorer.boards import Film, board, film, panel
+from explorer.following import followed
 from explorer.page import Page
 from explorer.people import Person
-from explorer.serving import Finished, Running, Waiting, Work
+from explorer.serving import Work
 from explorer.showing import status, whole_number
 from explorer.uploads import chosen, picker
 from scenes.options import SceneOptions
@@ -152,14 +153,13 @@ class UTurn:
         import gradio as gr
 
         yield gr.skip(), status("Into the noise…")
-        for news in self.work.run(person, self.recipe(person, *values)):
-            if isinstance(news, Waiting):
-                yield gr.skip(), status(str(news))
-            elif isinstance(news, Running) and news.look is not None:
-                yield going(news.look), status("On the way back…")
-            elif isinstance(news, Finished):
-                run = news.result.trajectory
-                yield trip(run), verdict(run)
+        yield from followed(
+            self.work,
+            person,
+            self.recipe(person, *values),
+            lambda look: (going(look), status("On the way back…")),
+            lambda run: (trip(run), verdict(run)),
+        )
 
 
 def build(page: Page) -> None:

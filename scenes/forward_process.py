@@ -38,6 +38,15 @@ from scenes.stage.time_axis import Curve, TimeAxis
 ROOM = 256
 """Screen pixels a tile at 720p."""
 
+STEP = (
+    "x_t = {{ sqrt(1 - beta_t) thin x_(t-1) : signal }} + {{ sqrt(beta_t) thin epsilon_t : noise }}"
+)
+JUMP = (
+    "x_t = {{ sqrt(macron(alpha)_t) thin x_0 : signal }}"
+    " + {{ sqrt(1 - macron(alpha)_t) thin epsilon : noise }}"
+)
+"""x_t from the state before, and from the picture."""
+
 FRACTIONS = (
     (1 / 10, "a tenth of the way"),
     (1 / 4, "a quarter of the way"),
@@ -143,7 +152,7 @@ class ForwardProcess(LectureScene):
         self.plus = letters.maths("+", size=56).move_to(self.between(self.signal, self.noise))
         self.equals = letters.maths("=", size=56).move_to(self.between(self.noise, self.total))
         self.readouts = self.build_readouts()
-        self.formula = self.build_formula()
+        self.formula = self.build_formula(JUMP)
 
     def what_is_seen(self) -> str:
         """What stands under x_t."""
@@ -156,14 +165,10 @@ class ForwardProcess(LectureScene):
         """The middle between two tiles."""
         return (left.border.get_right() + right.border.get_left()) / 2
 
-    def build_formula(self) -> MathTypst:
-        """The jump, in the colours of its parts, top right."""
+    def build_formula(self, markup: str) -> MathTypst:
+        """A formula in the colours of its parts, top right."""
         formula = self.lettering.maths(
-            "x_t = {{ sqrt(macron(alpha)_t) thin x_0 : signal }}"
-            " + {{ sqrt(1 - macron(alpha)_t) thin epsilon : noise }}",
-            size=HEADING_SIZE + 4,
-            signal=self.theme.signal,
-            noise=self.theme.noise,
+            markup, size=HEADING_SIZE + 4, signal=self.theme.signal, noise=self.theme.noise
         )
         TITLE.put(formula, 1, 0.3)
         return formula
@@ -203,7 +208,7 @@ class ForwardProcess(LectureScene):
 
     def first_steps(self) -> None:
         """The chain: shrink a little, add a little; or jump after jump, with one noise."""
-        step = self.formula if self.jumps else self.build_step()
+        step = self.formula if self.jumps else self.build_formula(STEP)
         told = "At every step, each pixel fades slightly and receives a little fresh noise."
         if self.jumps:
             told = "Here each t is one jump from the picture, with one and the same noise."
@@ -215,18 +220,6 @@ class ForwardProcess(LectureScene):
                 run_time=beat.left,
             )
         self.step_formula = step
-
-    def build_step(self) -> MathTypst:
-        """One step of the chain, top right."""
-        formula = self.lettering.maths(
-            "x_t = {{ sqrt(1 - beta_t) thin x_(t-1) : signal }}"
-            " + {{ sqrt(beta_t) thin epsilon_t : noise }}",
-            size=HEADING_SIZE + 4,
-            signal=self.theme.signal,
-            noise=self.theme.noise,
-        )
-        TITLE.put(formula, 1, 0.3)
-        return formula
 
     def take_apart(self) -> None:
         """All steps so far are one jump: two terms and their sum."""

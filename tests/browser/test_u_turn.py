@@ -22,6 +22,9 @@ def test_the_trip_is_the_cores(open_page: Any) -> None:
     run = run_experiment(UTurnRecipe(seed=18, samples=RETURNS, turns=(650,), steps=10))
     back, x_0 = run["from 650"], run["forward"].states[0, 0]
     wait_for_text(page, "#u_turn-verdict", f"ᾱ = {run['forward'].alpha_bar[1]:.3f}")
+    # The verdict and the film are two parts of the page, and either may be first.
+    away = f"{back.facts['rms_to_x0'][0]:.2f} from the picture"
+    wait_for_text(page, "[data-panel=u_turn-0] .note", away)
     assert last(page, "u_turn") == "t = −1, the picture, back"
     assert_shows(page, "u_turn-x0", x_0)
     classes = back.facts["final_class"]
